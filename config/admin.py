@@ -1,0 +1,64 @@
+"""Manners that all review pages share: facts are read only, and what cannot be undone asks first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Model, QuerySet
+from django.forms import Form
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Shows rows, and leaves every change to actions, which call services."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: rows are made by services."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: facts stay as they are."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never from here."""
+        return False
+
+
+def is_confirmed(request: HttpRequest) -> bool:
+    """True where the person has seen the question and said yes."""
+    return "confirmed" in request.POST
+
+
+def ask_first(
+    request: HttpRequest,
+    *,
+    admin: ModelAdmin,
+    chosen: QuerySet[Any] | list[Model],
+    question: str,
+    warning: str = "",
+    form: Form | None = None,
+) -> TemplateResponse:
+    """Return the page that asks whether to run the posted action on the chosen rows.
+
+    form: what else the action needs to know; its fields come back with the yes.
+    """
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": question,
+        "warning": warning,
+        "form": form,
+        "opts": admin.opts,
+        "chosen": chosen,
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "action": request.POST["action"],
+    }
+    return TemplateResponse(request, "admin/ask_first.html", context)

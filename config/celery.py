@@ -1,0 +1,31 @@
+"""The Celery application: rings in, lanes turn (predictions/tasks.py). No result backend; the ledger is the result."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")  # they would load every page into the worker
+
+app = Celery("almanac")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    task_default_queue="predictions",
+    task_acks_late=False,  # the lease is the guarantee
+    task_ignore_result=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    worker_proc_alive_timeout=60,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "socket_timeout": 5,
+        "socket_connect_timeout": 1,
+        "socket_keepalive": True,
+        "health_check_interval": 5,
+    },
+)
+app.autodiscover_tasks()

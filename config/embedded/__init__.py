@@ -1,0 +1,1 @@
+"""Real PostgreSQL and Valkey without installing anything, and the supervisor of `make serve`."""

@@ -1,0 +1,101 @@
+"""Django's PostgreSQL backend with a pool: a process's threads share a few connections.
+
+A web process holds many threads, most of them waiting for an answer; a connection each would cost gigabytes.
+Django's own pool needs psycopg 3.
+"""
+
+import select
+import threading
+from collections import deque
+from typing import Any
+
+from django.conf import settings
+from django.db import OperationalError
+from django.db.backends.postgresql import base
+from django.db.backends.postgresql.psycopg_any import IsolationLevel
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+WAIT_SECONDS = 1.2
+
+
+def is_alive(connection: Any) -> bool:
+    """False where the server has hung up: an idle connection has nothing to say but goodbye."""
+    return not connection.closed and not select.select([connection], [], [], 0)[0]
+
+
+class Pool:
+    """Up to `size` open connections, lent one at a time; the last one returned is lent first."""
+
+    def __init__(self, size: int) -> None:
+        self._rights = threading.BoundedSemaphore(size)
+        self._idle: deque[Any] = deque()
+
+    def take(self) -> Any | None:
+        """Lend an idle connection, or None: the caller may open one.
+
+        Raises: OperationalError where all are lent for longer than WAIT_SECONDS.
+        """
+        if not self._rights.acquire(timeout=WAIT_SECONDS):
+            raise OperationalError("all database connections of this process are in use")
+        while self._idle:
+            connection = self._idle.pop()
+            if is_alive(connection):
+                return connection
+            connection.close()
+        return None
+
+    def give_back(self, connection: Any) -> None:
+        """Keep a clean connection for the next caller; close any other."""
+        if not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        self._rights.release()
+
+    def give_up(self) -> None:
+        """Return the right to a connection that could not be opened."""
+        self._rights.release()
+
+    def clear(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """PostgreSQL through the process's pool."""
+
+    _pools: dict[str, Pool] = {}
+    _pools_lock = threading.Lock()
+
+    @property
+    def _shared(self) -> Pool:
+        name = self.settings_dict["NAME"] or ""
+        with self._pools_lock:
+            return self._pools.setdefault(name, Pool(settings.DATABASE_POOL_SIZE))
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Lend a connection from the pool, opening one where none is idle."""
+        idle = self._shared.take()
+        if idle is not None:
+            self.isolation_level = IsolationLevel.READ_COMMITTED
+            return idle
+        try:
+            return super().get_new_connection(conn_params)
+        except BaseException:
+            self._shared.give_up()
+            raise
+
+    def close_pool(self) -> None:
+        """Close what is idle; Django asks for it before it drops or copies a test database."""
+        self._shared.clear()
+
+    def ensure_timezone(self) -> bool:
+        """Set this connection's time zone; the pool's other connections all have the same one."""
+        return self.connection is not None and self._configure_timezone(self.connection)  # type: ignore[attr-defined]
+
+    def _close(self) -> None:
+        if self.connection is not None:
+            with self.wrap_database_errors:
+                self._shared.give_back(self.connection)
+                self.connection = None

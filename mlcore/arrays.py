@@ -1,0 +1,111 @@
+"""Rows of JSON values to what a model takes. Runs in the runner."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mlcore.answers import answers
+from mlcore.fields import MISSING, Field
+from mlcore.pixels import Array, decode
+from mlcore.schema import Schema
+
+__all__ = ["answers", "model_arguments", "same_shape_groups"]
+
+Row = dict[str, Any]
+
+
+def same_shape_groups(schema: Schema, rows: Sequence[Row]) -> list[list[int]]:
+    """Positions of rows whose values have equal shapes: each group can be one forward pass."""
+    varying = [field for field in schema.input if None in field.given_shape]
+    groups: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+    for position, row in enumerate(rows):
+        shapes = tuple(_shape(value_of(field, row)) for field in varying)
+        groups.setdefault(shapes, []).append(position)
+    return list(groups.values())
+
+
+def model_arguments(schema: Schema, rows: Sequence[Row]) -> Any:
+    """A DataFrame ("table"), one (batch, columns) array ("matrix"), or arrays by name ("named")."""
+    if schema.style == "table":
+        return _table(schema.input, rows)
+    if schema.style == "matrix":
+        return _matrix(schema.input, rows)
+    return {field.name: _array(field, rows) for field in schema.input}
+
+
+def value_of(field: Field, row: Row) -> Any:
+    """What a row says of a field; None where it says nothing and no default does."""
+    value = row.get(field.name, field.default)
+    return None if value is MISSING else value
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    """The lengths of lists in lists, which are known not to be ragged."""
+    if not isinstance(value, list):
+        return ()
+    return (len(value), *_shape(value[0])) if value else (0,)
+
+
+def _table(fields: Sequence[Field], rows: Sequence[Row]) -> Any:
+    import pandas as pd  # noqa: PLC0415 - half a second that runners of other formats need not spend
+
+    columns = {field.name: _column(field, rows) for field in fields}
+    dtypes = {column.dtype for column in columns.values()}
+    if len(dtypes) == 1:  # as a table of numbers has: in one block it is made many times faster
+        return pd.DataFrame(np.column_stack([*columns.values()]), columns=[*columns], dtype=dtypes.pop())
+    # Of bare object arrays pandas would read the dtype off the values, and so off the batch.
+    return pd.DataFrame({name: pd.Series(c, dtype=object) if c.dtype == object else c for name, c in columns.items()})
+
+
+def _column(field: Field, rows: Sequence[Row]) -> Array:
+    """One column in a dtype that its field decides: alone or among others, a row reads the same."""
+    values = [value_of(field, row) for row in rows]
+    dtype = field.given_dtype
+    if dtype == "datetime64":
+        return np.array(["NaT" if value is None else value for value in values], dtype="datetime64[s]")
+    complete = not field.nullable and (field.required or field.has_default)
+    if dtype == "string" or (dtype == "bool" and not complete):
+        # NaN, not None: scikit-learn's imputers and encoders know only that as missing.
+        return np.array([np.nan if value is None else value for value in values], dtype=object)
+    if field.dtype:
+        return _numbers(values, field.dtype if complete else "float64")
+    return _numbers(values, dtype if complete and dtype in ("int64", "bool") else "float64")
+
+
+def _numbers(values: list[Any], dtype: str) -> Array:
+    return np.array([np.nan if value is None else value for value in values], dtype=dtype)
+
+
+def _matrix(fields: Sequence[Field], rows: Sequence[Row]) -> Array:
+    """(batch, columns): lists and images are laid flat beside the single values."""
+    dtypes = {field.given_dtype for field in fields}
+    stated = {field.dtype for field in fields if field.dtype}
+    dtype = "object" if "string" in dtypes else stated.pop() if len(stated) == 1 else "float64"
+    columns = [_array(field, rows, dtype=dtype).reshape(len(rows), -1) for field in fields]
+    return np.concatenate(columns, axis=1)
+
+
+def _array(field: Field, rows: Sequence[Row], *, dtype: str = "") -> Array:
+    """(batch, *shape)"""
+    dtype = dtype or field.given_dtype
+    values = [value_of(field, row) for row in rows]
+    if field.image:
+        return _images(field, values, dtype)
+    if dtype == "datetime64":
+        return np.array(values, dtype="datetime64[s]")
+    array = np.array(
+        [np.nan if value is None else value for value in values], dtype=object if dtype == "string" else dtype
+    )
+    return array.reshape(len(rows), *field.shape) if field.kind not in ("numbers", "tensor") else array
+
+
+def _images(field: Field, values: list[Any], dtype: str) -> Array:
+    assert field.image
+    stacked = np.stack([decode(value, field.image) for value in values])  # (batch, channels, height, width)
+    height, width = field.image.height, field.image.width
+    if field.shape[:2] == (height, width) and len(field.shape) == 3:
+        stacked = stacked.transpose(0, 2, 3, 1)
+    if not dtype.startswith("float"):
+        stacked = stacked.round()
+    return stacked.reshape(len(values), *field.given_shape).astype(dtype)

@@ -1,0 +1,115 @@
+"""Model files on disk, named by their content."""
+
+import errno
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from mlcore.errors import ArtifactIntegrity, UnsupportedArtifact
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file the store holds."""
+
+    sha256: str
+    size_bytes: int
+
+
+class ArtifactStore:
+    """A folder of model files, each under its sha256."""
+
+    def __init__(self, root: Path | str, *, max_bytes: int = 4 << 30) -> None:
+        self.root = Path(root)
+        self.max_bytes = max_bytes
+
+    def put(self, path: Path | str) -> Stored:
+        """Copy a file in; a reader sees the whole of it or nothing."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with open_regular(Path(path)) as source, _unfinished(self.root) as target:
+            stored = self._copy(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+            os.fchmod(target.fileno(), 0o444)
+            Path(target.name).replace(self.path(stored.sha256))
+        _sync_folder(self.root)
+        return stored
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes that were put in, checked: load these, since the file could change in between."""
+        try:
+            # O_NOFOLLOW: a link planted in the store is not a file of ours.
+            with _opened(self.path(sha256), os.O_NOFOLLOW) as file:
+                data = file.read()
+        except OSError as error:
+            raise ArtifactIntegrity(f"The model file {sha256[:12]}… cannot be read: {error.strerror}.") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ArtifactIntegrity(f"The model file {sha256[:12]}… is not the file that was registered.")
+        return data
+
+    def remove(self, sha256: str) -> None:
+        """Forget a file, if it is there."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    def path(self, sha256: str) -> Path:
+        """Where a file of this content lies."""
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            raise ArtifactIntegrity("A model file is named by 64 hexadecimal digits.")
+        return self.root / sha256
+
+    def _copy(self, source: BinaryIO, target: BinaryIO) -> Stored:
+        digest, size_bytes = hashlib.sha256(), 0
+        while chunk := source.read(CHUNK_BYTES):
+            size_bytes += len(chunk)
+            if size_bytes > self.max_bytes:
+                raise UnsupportedArtifact(f"The file is larger than {self.max_bytes:,} bytes.")
+            digest.update(chunk)
+            target.write(chunk)
+        return Stored(digest.hexdigest(), size_bytes)
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """A file to read from; anything else that a path can name is refused."""
+    try:
+        file = _opened(path)
+    except OSError as error:
+        raise UnsupportedArtifact(f"{path} cannot be read: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+def _opened(path: Path, flags: int = 0) -> BinaryIO:
+    # O_NONBLOCK: opening a FIFO must not wait for its writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "Not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[BinaryIO]:
+    file = tempfile.NamedTemporaryFile(dir=folder, prefix=".incoming-", delete=False)  # noqa: SIM115
+    try:
+        with file:
+            yield file  # type: ignore[misc]
+    except BaseException:
+        Path(file.name).unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

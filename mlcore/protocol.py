@@ -1,0 +1,43 @@
+"""How an engine and its runner speak: frames of JSON over a socket, no pickle.
+
+A frame is the length of what follows (4 bytes, big-endian) and one JSON object. Binary buffers could follow
+the object, which would name their sizes.
+"""
+
+import struct
+from typing import Any
+
+import orjson
+
+HEADER = struct.Struct(">I")
+MAX_FRAME_BYTES = 512 << 20
+
+Message = dict[str, Any]
+
+
+class FrameTooLargeError(ValueError):
+    """A message is larger than a frame may be."""
+
+
+def pack(message: Message) -> bytes:
+    """A message as the bytes of its frame."""
+    body = orjson.dumps(message)
+    if len(body) > MAX_FRAME_BYTES:
+        raise FrameTooLargeError(f"A message of {len(body):,} bytes; the limit is {MAX_FRAME_BYTES:,}.")
+    return HEADER.pack(len(body)) + body
+
+
+def body_size(header: bytes | bytearray) -> int:
+    """How many bytes follow this header."""
+    size: int = HEADER.unpack(header)[0]
+    if size > MAX_FRAME_BYTES:
+        raise FrameTooLargeError(f"A message of {size:,} bytes; the limit is {MAX_FRAME_BYTES:,}.")
+    return size
+
+
+def unpack(body: bytes | bytearray) -> Message:
+    """The message in a frame's body."""
+    message = orjson.loads(body)
+    if not isinstance(message, dict):
+        raise ValueError("A message is an object.")
+    return message

@@ -1,0 +1,210 @@
+"""The child process that runs one model's code: `python -m mlcore.runner SOCKET PARENT WORDS…`.
+
+It is told what to do over a socket (see protocol), answers every message, and ends when the socket closes or
+its parent dies. The words are for whoever reads the process list.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mlcore import protocol
+from mlcore.arrays import answers, model_arguments, same_shape_groups
+from mlcore.artifacts import ArtifactStore, open_regular
+from mlcore.errors import EngineError, InvalidOutput, LoadFailed, ModelError, OutOfMemory, UnsupportedArtifact
+from mlcore.protocol import Message
+from mlcore.runtimes import LoadedModel, identify, is_safe, runtime
+from mlcore.schema import Schema
+
+PR_SET_PDEATHSIG = 1
+MAX_OUTPUT_BYTES = 8 << 20
+MAX_MESSAGE_CHARACTERS = 2_000
+MAX_TRACEBACK_CHARACTERS = 20_000
+# Libraries that have errors of their own for what MemoryError says.
+OUT_OF_MEMORY_SIGNS = ("OutOfMemoryError", "can't allocate memory", "bad allocation", "bad_alloc")
+
+
+class Runner:
+    """One model in memory, and what it can be asked."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Callable[[Message], Message]] = {
+            "load": self.load,
+            "inspect": self.inspect,
+            "predict": self.predict,
+        }
+
+    def answer(self, message: Message) -> Message:
+        """The reply to a message; an error is a reply too."""
+        try:
+            return self.handlers[message["do"]](message)
+        except BaseException as error:  # a model that calls sys.exit() has only failed
+            return {"error": fault(error)}
+
+    def load(self, message: Message) -> Message:
+        """Take the registered file out of the store and make it ready."""
+        self.schema = Schema.from_json(message["schema"])
+        data = ArtifactStore(message["store"]).read(message["artifact"])
+        self.model = loaded(data, message)
+        self.classes = self.model.signature().classes
+        return {}
+
+    def inspect(self, message: Message) -> Message:
+        """What a file that is not registered yet turns out to be."""
+        with open_regular(Path(message["path"])) as file:
+            data = file.read()
+        name = identify(BytesIO(data))
+        model = loaded(data, {**message, "format": name})
+        return {
+            "format": name,
+            "safe": is_safe(name),
+            "signature": asdict(model.signature()),
+            "libraries": runtime(name).libraries(),
+            "warnings": model.warnings,
+            "sha256": sha256(data).hexdigest(),
+            "size_bytes": len(data),
+        }
+
+    def predict(self, message: Message) -> Message:
+        """An outcome for each row, in order; rows of one shape go through the model together."""
+        started = time.monotonic()
+        rows = message["rows"]
+        outcomes: list[Message] = [{}] * len(rows)
+        for group in same_shape_groups(self.schema, rows):
+            for index, outcome in zip(group, self._forward([rows[i] for i in group]), strict=True):
+                outcomes[index] = outcome
+        failed = sum("reason" in outcome for outcome in outcomes)
+        seconds = round(time.monotonic() - started, 6)
+        log("prediction_run", {**message["context"], "rows": len(rows), "failed": failed, "seconds": seconds})
+        return {"outcomes": outcomes}
+
+    def _forward(self, rows: Sequence[dict[str, Any]]) -> list[Message]:
+        try:
+            raw = self.model.predict(model_arguments(self.schema, rows))
+            outputs = answers(self.schema, raw, count=len(rows), classes=self.classes)
+        except BaseException as error:
+            return [{**fault(error), "shared": len(rows) > 1}] * len(rows)
+        return [outcome(output) for output in outputs]
+
+
+def loaded(data: bytes, message: Message) -> LoadedModel:
+    """The model in these bytes."""
+    try:
+        return runtime(message["format"]).load(data, device=message["device"], threads=message["threads"])
+    except (UnsupportedArtifact, MemoryError):
+        raise
+    except ModuleNotFoundError as error:
+        text = f"The file needs the Python module {error.name!r}, which is not installed here."
+        raise LoadFailed(text, traceback=trace(error)) from error
+    except BaseException as error:
+        raise LoadFailed(f"The file could not be loaded. {described(error)}", traceback=trace(error)) from error
+
+
+def outcome(output: dict[str, Any] | InvalidOutput) -> Message:
+    """One row's answer as it travels, or why it cannot."""
+    if isinstance(output, InvalidOutput):
+        return fault(output)
+    try:
+        body = orjson.dumps(output)
+    except (TypeError, ValueError) as error:
+        return fault(InvalidOutput(f"The model's answer is not JSON: {error}."))
+    if len(body) > MAX_OUTPUT_BYTES:
+        return fault(InvalidOutput(f"The model's answer has {len(body):,} bytes: too many to keep."))
+    return {"output": orjson.Fragment(body)}
+
+
+def fault(error: BaseException) -> Message:
+    """What went wrong, in the words of the ledger; the traceback is for staff."""
+    if isinstance(error, UnsupportedArtifact):
+        return {"reason": "unsupported_artifact", "message": str(error), "traceback": ""}
+    if isinstance(error, EngineError):
+        return {"reason": error.reason, "message": clean(str(error)), "traceback": clean(error.traceback)}
+    text = described(error)
+    out_of_memory = isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS)
+    reason = OutOfMemory.reason if out_of_memory else ModelError.reason
+    return {"reason": reason, "message": clean(text)[:MAX_MESSAGE_CHARACTERS], "traceback": trace(error)}
+
+
+def described(error: BaseException) -> str:
+    """Its class and message, also where its own __str__ raises."""
+    return "".join(traceback.format_exception_only(error)).strip()
+
+
+def trace(error: BaseException) -> str:
+    """Where it was raised; of a long one the end, which names the cause."""
+    return clean("".join(traceback.format_exception(error)))[-MAX_TRACEBACK_CHARACTERS:]
+
+
+def clean(text: str) -> str:
+    """Text that JSON and PostgreSQL can hold: no lone surrogates, no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def log(event: str, facts: dict[str, Any]) -> None:
+    """One line of JSON on stderr, where what the model prints goes too; none where only warnings are wanted."""
+    if os.environ.get("LOG_LEVEL", "INFO") not in ("DEBUG", "INFO"):
+        return
+    line = {"event": event, "level": "info", "logger": "mlcore.runner", "timestamp": datetime.now(UTC), **facts}
+    sys.stderr.write(orjson.dumps(line, default=str).decode() + "\n")
+    sys.stderr.flush()
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process with the one that started it, and go now if that is over already."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def yield_to_others() -> None:
+    """Be the first that the kernel ends when memory is short, and leave no core file behind."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def serve(channel: socket.socket) -> None:
+    """Answer messages until the other end is gone."""
+    runner = Runner()
+    with channel, channel.makefile("rb") as incoming:
+        while header := incoming.read(protocol.HEADER.size):
+            message = protocol.unpack(incoming.read(protocol.body_size(header)))
+            channel.sendall(packed(runner.answer(message), number=message["id"]))
+
+
+def packed(reply: Message, *, number: int) -> bytes:
+    """The reply as a frame under its question's number, or a smaller one that says that it was too large."""
+    try:
+        return protocol.pack({**reply, "id": number})
+    except protocol.FrameTooLargeError as error:
+        too_large = InvalidOutput(f"The model's answers are too large together: {error}")
+        return protocol.pack({"error": fault(too_large), "id": number})
+
+
+def main() -> None:
+    """Run until the parent hangs up."""
+    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
+    die_with_parent(parent)
+    os.register_at_fork(after_in_child=lambda: die_with_parent(os.getppid()))
+    os.set_inheritable(descriptor, False)
+    yield_to_others()
+    serve(socket.socket(fileno=descriptor))
+
+
+if __name__ == "__main__":
+    main()

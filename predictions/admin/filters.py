@@ -1,0 +1,56 @@
+"""What a reviewer may narrow predictions by, where Django's own filters do not know the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest
+
+from predictions.models import Note, Status, Truth
+from predictions.models.predictions import PredictionQuerySet
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """By the five words, of which `processing` is told from `starting` by the queue."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [(status.value, status.value) for status in Status]
+
+    def queryset(self, request: HttpRequest, queryset: PredictionQuerySet) -> PredictionQuerySet | None:
+        """Narrow to the chosen one."""
+        return queryset.in_status(self.value()) if self.value() in Status.values else queryset
+
+
+class SaidFilter(admin.SimpleListFilter):
+    """By whether people have said something about it."""
+
+    said: Any
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [("yes", "yes"), ("no", "no")]
+
+    def queryset(self, request: HttpRequest, queryset: PredictionQuerySet) -> PredictionQuerySet | None:
+        """Narrow to those with, or without."""
+        spoken = Exists(self.said.objects.filter(prediction=OuterRef("pk")))
+        if self.value() not in ("yes", "no"):
+            return queryset
+        return queryset.filter(spoken if self.value() == "yes" else ~spoken)
+
+
+class TruthFilter(SaidFilter):
+    """By whether the truth is known."""
+
+    title, parameter_name, said = "truth known", "truth", Truth
+
+
+class NoteFilter(SaidFilter):
+    """By whether somebody left a note."""
+
+    title, parameter_name, said = "has notes", "note", Note

@@ -1,0 +1,91 @@
+"""A list of predictions that stays fast however many there are: nothing here counts or scans all of them."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from accounts.models import User
+from predictions.admin.calendar import DAY, MONTH, YEAR, Calendar, calendar, span
+from predictions.filters import CLOCK_SLACK, PredictionFilter
+from predictions.models import ModelVersion
+from predictions.models.ids import least_uuid7
+from predictions.models.predictions import PredictionQuerySet
+
+COUNTED_ROWS = 10_000
+FACET_ROWS = 10_000
+NAMES_MEANT = 50
+HEAVY = ("input", "warnings", "traceback")
+HEAVY_VERSION = ("version__manifest", "version__examples", "version__metrics")
+
+_ID_START = re.compile(r"[0-9a-f]{8,32}", re.ASCII)
+
+
+class CappedPaginator(Paginator):
+    """Counts to ten thousand and leaves it there; filters lead further back than page numbers do."""
+
+    @cached_property
+    def count(self) -> int:  # type: ignore[override]
+        """The number of rows, or the cap."""
+        return min(self._counted, COUNTED_ROWS)
+
+    @cached_property
+    def is_capped(self) -> bool:
+        """True where there are more rows than were counted."""
+        return self._counted > COUNTED_ROWS
+
+    @cached_property
+    def _counted(self) -> int:
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows.order_by().values("pk")[: COUNTED_ROWS + 1].count()
+
+
+class PredictionChangeList(ChangeList):
+    """Narrows by id where a date is chosen, and counts facets among the newest rows alone."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> PredictionQuerySet:
+        """Return the rows that the filters leave, without their heavy columns."""
+        found: PredictionQuerySet = super().get_queryset(request, exclude_parameters)
+        between = span(self.params)
+        if between:
+            first, last = least_uuid7(between[0] - CLOCK_SLACK), least_uuid7(between[1] + CLOCK_SLACK)
+            found = found.filter(pk__gte=first, pk__lt=last)
+        if exclude_parameters:
+            return found.filter(pk__in=found.order_by("-pk").values("pk")[:FACET_ROWS])
+        return found.defer(*HEAVY, *HEAVY_VERSION)
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """What the date hierarchy offers next."""
+
+        def link(parts: dict[str, int]) -> str:
+            return self.get_query_string(parts, remove=["created_at__"])
+
+        return calendar({part: self.params.get(part) for part in (YEAR, MONTH, DAY)}, link=link)
+
+
+def search(queryset: PredictionQuerySet, term: str) -> PredictionQuerySet:
+    """Narrow to an id's beginning; else to a person's name, a model's name, or words in the newest rows."""
+    term = term.strip()
+    digits = term.lower().replace("-", "")
+    if _ID_START.fullmatch(digits):
+        first, last = (UUID(digits.ljust(32, fill)) for fill in "0f")
+        return queryset.filter(pk__gte=first, pk__lte=last)
+    users = list(User.objects.filter(username__istartswith=term).values_list("pk", flat=True)[:NAMES_MEANT])
+    versions = list(_versions_meant(term).values_list("pk", flat=True))
+    words = PredictionFilter({"q": term}, queryset=queryset).qs.order_by().values("pk")
+    return queryset.filter(Q(user__in=users) | Q(version__in=versions) | Q(pk__in=words))
+
+
+def _versions_meant(term: str) -> QuerySet[ModelVersion]:
+    owner, slash, name = term.partition("/")
+    if slash:
+        return ModelVersion.objects.filter(model__owner__iexact=owner, model__name__istartswith=name)
+    return ModelVersion.objects.filter(Q(model__owner__iexact=term) | Q(model__name__istartswith=term))

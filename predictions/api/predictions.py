@@ -1,0 +1,161 @@
+"""Predictions: ask, look, list, cancel."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import UUID
+
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Scope, User
+from mlcore.fields import FieldError
+from predictions.api import operations
+from predictions.api.asking import Ask, asked, idempotency_key, wait_seconds
+from predictions.api.base import View
+from predictions.api.paging import PAGING, cursor_page
+from predictions.api.problems import Gone, InvalidQuery
+from predictions.api.representations import base_url, prediction_json, prediction_row_json
+from predictions.filters import PredictionFilter
+from predictions.models import Door, ModelVersion, Prediction, Status
+from predictions.services.prediction_cancel import prediction_cancel
+from predictions.services.prediction_create import Created, prediction_create
+from predictions.services.prediction_wait import prediction_wait
+from predictions.services.version_resolve import version_resolve
+
+# The client gives up half a second after the time it named; the answer must be on its way before.
+ANSWER_EARLIER_SECONDS = 0.25
+
+
+class PredictionList(View):
+    """Ask any version or model, or list what you asked before."""
+
+    scopes = {"POST": Scope.PREDICT}
+    filters = PredictionFilter.base_filters
+
+    @property
+    def parameters(self) -> frozenset[str]:  # type: ignore[override]
+        """The filters and the page: of a list alone."""
+        return PAGING.union(self.filters) if self.request.method in ("GET", "HEAD") else frozenset()
+
+    @extend_schema(**operations.PREDICTION_LIST)
+    def get(self, request: Request) -> Response:
+        """Return one's own predictions, newest first."""
+        mine = Prediction.objects.visible_to(_user(request))
+        found = PredictionFilter(request.query_params, queryset=mine)
+        if not found.is_valid():
+            raise InvalidQuery(
+                [FieldError(name, " ".join(map(str, texts)), "invalid") for name, texts in found.errors.items()]
+            )
+        queryset = found.qs.with_status().select_related("version__model").defer("version__manifest", "traceback")
+        rows, frame = cursor_page(queryset, request=request)
+        base = base_url(request)
+        return Response(frame | {"results": [prediction_row_json(row, base=base) for row in rows]})
+
+    @extend_schema(**operations.PREDICTION_CREATE)
+    def post(self, request: Request) -> Response:
+        """Ask the version or model that the body names."""
+        return answer(request, asked(request.data))
+
+
+class ModelPredictions(View):
+    """Ask the version that answers by default, or the one an alias points at."""
+
+    scopes = {"POST": Scope.PREDICT}
+
+    @extend_schema(**operations.MODEL_PREDICTION_CREATE)
+    def post(self, request: Request, owner: str, name: str) -> Response:
+        """Ask the model that the address names."""
+        return answer(request, asked(request.data, model=f"{owner}/{name}"))
+
+
+@method_decorator(conditional_page, name="dispatch")
+class PredictionDetail(View):
+    """One prediction, with an ETag: asking again for what has not changed costs no body."""
+
+    @extend_schema(**operations.PREDICTION_GET)
+    def get(self, request: Request, prediction_id: UUID) -> Response:
+        """Return the prediction as it is now."""
+        prediction = _own(_user(request), prediction_id)
+        return Response(prediction_json(prediction, base=base_url(request)))
+
+
+class PredictionCancel(View):
+    """Take back what was asked."""
+
+    scopes = {"POST": Scope.PREDICT}
+
+    @extend_schema(**operations.PREDICTION_CANCEL)
+    def post(self, request: Request, prediction_id: UUID) -> Response:
+        """Cancel, and return the prediction as it is now; one that had ended stays as it was."""
+        user = _user(request)
+        prediction_cancel(user=user, prediction_id=prediction_id)
+        return Response(prediction_json(_own(user, prediction_id), base=base_url(request)))
+
+
+def answer(request: Request, ask: Ask) -> Response:
+    """Accept what is asked, wait for it where that is preferred, and represent it."""
+    began = time.monotonic()
+    created = prediction_create(
+        user=_user(request),
+        version=_version(_user(request), ask),
+        inputs=ask.inputs,
+        many=ask.many,
+        door=Door.API,
+        idempotency_key=idempotency_key(request.headers),
+        request_id=request.META["HTTP_X_REQUEST_ID"],
+    )
+    if not created.predictions:
+        raise Gone
+    predictions, headers = created.predictions, {}
+    seconds = wait_seconds(request.headers)
+    if seconds is not None:
+        predictions = _awaited(created, deadline=began + seconds - ANSWER_EARLIER_SECONDS)
+        headers["Preference-Applied"] = f"wait={seconds}"
+    if created.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    documents = [prediction_json(prediction, base=base_url(request)) for prediction in predictions]
+    if ask.many:
+        return Response({"results": documents}, status=status.HTTP_201_CREATED, headers=headers)
+    headers["Location"] = documents[0]["urls"]["get"]
+    return Response(documents[0], status=status.HTTP_201_CREATED, headers=headers)
+
+
+def _awaited(created: Created, *, deadline: float) -> list[Prediction]:
+    """Return the predictions once all have ended, or at the deadline.
+
+    What has not ended by then is called starting, whatever it is: the client takes any other word for the end.
+    """
+    ids = [prediction.pk for prediction in created.predictions]
+    if not all(prediction.is_over for prediction in created.predictions):
+        prediction_wait(ids=ids, seconds=max(deadline - time.monotonic(), 0))
+    found: dict[UUID, Any] = Prediction.objects.with_status().select_related("version__model").in_bulk(ids)
+    for prediction in found.values():
+        if not prediction.is_over:
+            prediction.live_status = Status.STARTING
+    return [found.get(prediction.pk, prediction) for prediction in created.predictions]
+
+
+def _version(user: User, ask: Ask) -> ModelVersion:
+    version = version_resolve(user=user, sha256=ask.sha256, model=ask.model)
+    if version is None or (ask.model and version.model.full_name != ask.model.partition("@")[0]):
+        raise NotFound("There is no such model or version, or it is not yours to see.")
+    return version
+
+
+def _own(user: User, prediction_id: UUID) -> Prediction:
+    mine = Prediction.objects.visible_to(user).with_status().select_related("version__model")
+    prediction = mine.filter(pk=prediction_id).first()
+    if prediction is None:
+        raise NotFound("There is no such prediction, or it is not yours to see.")
+    return prediction
+
+
+def _user(request: Request) -> User:
+    return request.user  # type: ignore[return-value]

@@ -1,0 +1,128 @@
+"""How work is rung for, and how answers are announced. No other module knows.
+
+A ring carries nothing that matters: a lost, doubled, late or forged one is harmless, since workers also look.
+No request waits on the broker: one thread a process publishes, and coalesces what it can.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from functools import cache
+from uuid import UUID
+
+import orjson
+import redis
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from kombu.exceptions import OperationalError as BrokerError
+
+from config.celery import app
+from predictions.loops import forever
+
+log = structlog.get_logger(__name__)
+
+LANE_TASK = "predictions.tasks.lane"
+RING_CHANNEL = "almanac_ring"
+RING_AGAIN_SECONDS = 1.0
+BROKER_REST_SECONDS = 1.0
+
+
+@cache
+def redis_client() -> redis.Redis:
+    """Return this process's Redis client. It never waits longer than a second."""
+    client: redis.Redis = redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, health_check_interval=5
+    )
+    return client
+
+
+class Bell:
+    """Rings for versions from a thread of its own.
+
+    A version rung for is not rung for again until an answer of it came back or a second has passed; what was
+    wanted meanwhile is rung then. The lane claims until nothing waits, so one ring serves all that came before.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._wanted: set[int] = set()
+        self._rung: dict[int, float] = {}
+        self._broker_rests_until = 0.0
+        self._thread: threading.Thread | None = None
+
+    def ring(self, version_id: int) -> None:
+        """Say that work waits for a version. Returns at once."""
+        with self._changed:
+            self._wanted.add(version_id)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._turn, name="bell", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def heard(self, version_id: int) -> None:
+        """Note that a lane of the version turns, or has turned."""
+        with self._changed:
+            if self._rung.pop(version_id, None) is not None and version_id in self._wanted:
+                self._changed.notify()
+
+    def _turn(self) -> None:
+        forever(lambda: self._publish(self._next()), name="bell")
+
+    def _next(self) -> int:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for version_id in self._wanted:
+                    if now - self._rung.get(version_id, -RING_AGAIN_SECONDS) >= RING_AGAIN_SECONDS:
+                        self._wanted.discard(version_id)
+                        self._rung[version_id] = now
+                        return version_id
+                soonest = min((self._rung[v] + RING_AGAIN_SECONDS for v in self._wanted), default=None)
+                self._changed.wait(None if soonest is None else max(soonest - now, 0.001))
+
+    def _publish(self, version_id: int) -> None:
+        if time.monotonic() >= self._broker_rests_until:
+            try:
+                app.send_task(LANE_TASK, args=[version_id], retry=False, expires=60)
+                return
+            except (BrokerError, redis.RedisError, OSError) as error:
+                self._broker_rests_until = time.monotonic() + BROKER_REST_SECONDS
+                log.warning("ring_failed", error=str(error))
+        notify(version_id)
+
+
+def notify(version_id: int) -> None:
+    """Ring through PostgreSQL, for want of the broker."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_notify(%s, %s)", [RING_CHANNEL, str(version_id)])
+    except DatabaseError as error:
+        log.warning("notify_failed", error=str(error))
+    finally:
+        connection.close()
+
+
+bell = Bell()
+
+
+def ring(version_id: int) -> None:
+    """Say that work waits for a version; call it after the commit."""
+    if settings.RINGS:
+        bell.ring(version_id)
+
+
+def reply_channel(reply_to: int) -> str:
+    """Name the channel on which a web process hears of its answers."""
+    return f"almanac:reply:{reply_to}"
+
+
+def announce(*, reply_to: int, version_id: int, ids: Iterable[UUID]) -> None:
+    """Tell a web process that predictions of its have ended. Unheard, it finds out by looking."""
+    message = orjson.dumps({"version": version_id, "ids": [str(id) for id in ids]})
+    try:
+        redis_client().publish(reply_channel(reply_to), message)
+    except (redis.RedisError, OSError) as error:
+        log.warning("announce_failed", error=str(error))

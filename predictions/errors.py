@@ -1,0 +1,64 @@
+"""Why a call was refused, worded once. The doors turn these into HTTP answers, form errors or command errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from mlcore.fields import FieldError
+
+
+class Refusal(Exception):
+    """The call cannot be done."""
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.__class__.__doc__)
+
+
+class InvalidInput(Refusal):
+    """The input does not fit the model's schema."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__()
+        self.errors = list(errors)
+
+
+class NothingAnswers(Refusal):
+    """No version of this model answers under that name."""
+
+    def __init__(self, model: str, alias: str) -> None:
+        super().__init__(f"{model} has no version called “{alias}”.")
+
+
+class NothingBefore(Refusal):
+    """The alias has no earlier version to go back to."""
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(f"{alias} has no earlier version to go back to.")
+
+
+class VersionWithdrawn(Refusal):
+    """The version was withdrawn."""
+
+    def __init__(self, model: str, number: int) -> None:
+        super().__init__(f"Version {number} of {model} was withdrawn. Ask for another version.")
+
+
+class KeyReused(Refusal):
+    """This Idempotency-Key was used with another request. Use a new key for a new request."""
+
+
+class KeyBusy(Refusal):
+    """The first request with this Idempotency-Key is still being accepted. Try again in a second."""
+
+    retryable = True
+
+
+class StillRunning(Refusal):
+    """A prediction that has not ended cannot be deleted. Cancel it first, or wait for its end."""
+
+
+class RegistrationRefused(Refusal):
+    """The model cannot be registered."""

@@ -1,0 +1,97 @@
+"""Register a model file as the next version of a model."""
+
+import getpass
+import json
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from predictions.engines import engine_of_settings
+from predictions.errors import Refusal
+from predictions.models import Visibility
+from predictions.services.version_register import Offer, version_register
+
+
+class Command(BaseCommand):
+    """Describe, try and keep a model file."""
+
+    help = (
+        "Register a model file (joblib, TorchScript, ONNX) as the next version of a model. joblib and TorchScript "
+        "files are programs: registering one says that you vouch for it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Name the options."""
+        parser.add_argument("path", type=Path, help="the model file")
+        parser.add_argument("--name", required=True, help="owner/name")
+        parser.add_argument("--sample", type=Path, help="a table of inputs as training saw them: CSV, Parquet, NDJSON")
+        parser.add_argument("--target", help="the sample's column that holds the answers")
+        parser.add_argument("--schema", type=Path, help="JSON Schema of the input, or {input, output}")
+        parser.add_argument("--metrics", type=Path, help="JSON object of figures to keep with the version")
+        parser.add_argument("--examples", type=Path, help="JSON list of inputs to show as examples")
+        parser.add_argument("--card", type=Path, help="a text: what it was trained on, how good it is, its limits")
+        parser.add_argument("--description", help="one sentence: what it answers, from what")
+        parser.add_argument("--alias", action="append", default=[], help="point this alias at it; may be repeated")
+        parser.add_argument("--private", action="store_true", help="only members and staff may use the model")
+        parser.add_argument("--json", action="store_true", help="print the version as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Register, and print where the model is."""
+        with engine_of_settings() as engine:
+            try:
+                registered = version_register(
+                    path=options["path"],
+                    name=options["name"],
+                    offer=self.offer(options),
+                    engine=engine,
+                    vouched_by=operator(),
+                    aliases=options["alias"],
+                )
+            except Refusal as error:
+                raise CommandError(str(error)) from None
+        version = registered.version
+        if options["json"]:
+            facts = {"model": version.model.full_name, "version": version.sha256, "number": version.number}
+            self.stdout.write(json.dumps({**facts, "created": registered.created}))
+            return
+        if not registered.created:
+            self.stdout.write(f"{version} is this same file with this same schema: nothing to do.")
+        self.stdout.write(f"{version}  {settings.SITE_URL}{version.model.get_absolute_url()}")
+
+    def offer(self, options: dict[str, Any]) -> Offer:
+        """Read what comes beside the model file."""
+        return Offer(
+            sample=options["sample"],
+            target=options["target"],
+            document=read_json(options["schema"], dict),
+            metrics=read_json(options["metrics"], dict) or {},
+            examples=read_json(options["examples"], list) or (),
+            description=options["description"],
+            card=options["card"].read_text() if options["card"] else None,
+            visibility=Visibility.PRIVATE if options["private"] else Visibility.PUBLIC,
+        )
+
+
+def operator() -> str:
+    """Return who runs the command, by the operating system's word."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def read_json(path: Path | None, kind: type) -> Any:
+    """Return what a JSON file holds; None where none is named. Raises: CommandError."""
+    if path is None:
+        return None
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise CommandError(f"{path}: {error}") from None
+    if not isinstance(value, kind):
+        raise CommandError(f"{path} must hold a JSON {'object' if kind is dict else 'list'}.")
+    return value

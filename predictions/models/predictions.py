@@ -1,0 +1,196 @@
+"""The ledger: one row for each prediction, written twice (created, ended) and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from mlcore.errors import REASONS, EngineError
+from predictions.models.fields import PlainJSONField
+from predictions.models.ids import uuid7
+from predictions.models.queue import Job
+from predictions.models.registry import ModelVersion
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class Status(models.TextChoices):
+    """Replicate's five words. `processing` is never stored: it means that the job has a token."""
+
+    STARTING = "starting"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+TERMINAL = (Status.SUCCEEDED, Status.FAILED, Status.CANCELED)
+
+
+class Reason(models.TextChoices):
+    """Why a prediction failed: a closed list. The engine's own reasons stand in mlcore.errors."""
+
+    MODEL_ERROR = "model_error", "the model raised an error"
+    INVALID_OUTPUT = "invalid_output", "the answer did not fit the schema"
+    TIMEOUT = "timeout", "the model took too long"
+    OUT_OF_MEMORY = "out_of_memory", "the model needed too much memory"
+    RUNNER_CRASHED = "runner_crashed", "the model's process crashed"
+    WORKER_LOST = "worker_lost", "the worker was lost three times"
+    ARTIFACT_INTEGRITY = "artifact_integrity", "the model file is not the registered one"
+    LOAD_FAILED = "load_failed", "the model could not be loaded"
+    VERSION_WITHDRAWN = "version_withdrawn", "the version was withdrawn"
+
+    @property
+    def retryable(self) -> bool:
+        """True where asking again can help."""
+        kind: type[EngineError] | None = REASONS.get(self.value)
+        return kind.retryable if kind else self is Reason.WORKER_LOST
+
+
+class Door(models.IntegerChoices):
+    """The way a prediction came in."""
+
+    WEB = 1, "web page"
+    API = 2, "REST API"
+    COMMAND = 3, "command"
+    ADMIN = 4, "admin"
+
+
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    """Predictions, narrowed by who asks and by what they look for."""
+
+    def visible_to(self, user: User) -> PredictionQuerySet:
+        """Return a person's own predictions."""
+        return self.filter(user=user)
+
+    def with_status(self) -> PredictionQuerySet:
+        """Add `live_status`, which tells `processing` from `starting`."""
+        claimed = Exists(Job.objects.filter(pk=OuterRef("pk"), token__isnull=False))
+        waiting = Q(status=Status.STARTING)
+        return self.annotate(
+            live_status=Case(
+                When(waiting & claimed, then=Value(str(Status.PROCESSING))),
+                default="status",
+                output_field=models.TextField(),
+            )
+        )
+
+    def in_status(self, status: str) -> PredictionQuerySet:
+        """Narrow to one of the five words."""
+        if status in TERMINAL:
+            return self.filter(status=status)
+        claimed = Exists(Job.objects.filter(pk=OuterRef("pk"), token__isnull=False))
+        return self.filter(claimed if status == Status.PROCESSING else ~claimed, status=Status.STARTING)
+
+    def newest_first(self) -> PredictionQuerySet:
+        """Order by id, which is the order of creation."""
+        return self.order_by("-id")
+
+    def ended(self, ids: Iterable[UUID]) -> PredictionQuerySet:
+        """Narrow to those of the ids that have ended."""
+        return self.filter(pk__in=list(ids), status__in=TERMINAL)
+
+
+class Prediction(models.Model):
+    """What was asked, by whom, through which door, and what which version answered."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="predictions", db_index=False
+    )
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="predictions", db_index=False)
+    door = models.SmallIntegerField(choices=Door.choices)
+    call_id = models.UUIDField(help_text="Shared by the rows that one call made.")
+    request_id = models.CharField(max_length=64, blank=True)
+    input = PlainJSONField()
+    warnings = PlainJSONField(null=True, help_text="Values outside what training saw.")
+    status = models.TextField(choices=Status.choices, default=Status.STARTING)
+    output = PlainJSONField(null=True)
+    reason = models.TextField(null=True, choices=Reason.choices)
+    error = models.TextField(null=True)
+    traceback = models.TextField(null=True)
+    attempts = models.SmallIntegerField(default=0)
+    job_token = models.UUIDField(null=True)
+    finished_by = models.UUIDField(null=True, help_text="Equals job_token, or is empty where no worker ended it.")
+    data_removed = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    run_seconds = models.FloatField(null=True, help_text="The time the model itself took, shared by a micro-batch.")
+
+    objects = PredictionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "prediction"
+        indexes = [
+            models.Index(fields=["user", "-id"], name="prediction_user"),
+            models.Index(fields=["version", "-id"], name="prediction_version"),
+            models.Index(
+                fields=["user", "-id"],
+                name="prediction_user_unhappy",
+                condition=Q(status__in=["failed", "canceled"]),
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=["starting", "succeeded", "failed", "canceled"]),
+                name="prediction_status",
+            ),
+            models.CheckConstraint(condition=Q(attempts__lte=3), name="prediction_attempts"),
+            models.CheckConstraint(
+                condition=Q(status="starting", completed_at__isnull=True)
+                | (~Q(status="starting") & Q(completed_at__isnull=False)),
+                name="prediction_completed",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="failed", reason__isnull=False) | (~Q(status="failed") & Q(reason__isnull=True)),
+                name="prediction_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    def get_absolute_url(self) -> str:
+        """Return the prediction's page."""
+        return reverse("prediction", args=[self.id])
+
+    @property
+    def is_over(self) -> bool:
+        """True once it has ended; it never changes again."""
+        return self.status in TERMINAL
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """The time it waited for a worker."""
+        return (self.started_at - self.created_at).total_seconds() if self.started_at else None
+
+    @property
+    def total_seconds(self) -> float | None:
+        """The time from acceptance to its end."""
+        return (self.completed_at - self.created_at).total_seconds() if self.completed_at else None
+
+
+class IdempotencyKey(models.Model):
+    """A key under which a person's call was made; the same key never makes a second one."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    request_sha256 = models.BinaryField(max_length=32)
+    ids = models.JSONField(help_text="The predictions that the call made, in order.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_user_key")]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_age")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.created_at:%F %T}"

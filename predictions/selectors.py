@@ -1,0 +1,82 @@
+"""Reads that return numbers, not rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+
+# Counting millions of rows takes seconds; past this a page says "more than".
+COUNTED_ROWS = 10_000
+TIMED_ROWS = 200
+
+FIGURES = """
+    select model.id, counted.number, timed.seconds
+    from unnest(%(ids)s::int[]) model(id)
+    cross join lateral (
+        select count(*) as number from (
+            select 1 from prediction join predictions_modelversion version on version.id = prediction.version_id
+            where version.model_id = model.id limit %(counted)s + 1) found) counted
+    cross join lateral (
+        select percentile_cont(0.5) within group (order by latest.seconds) as seconds from (
+            select extract(epoch from completed_at - created_at) as seconds
+            from predictions_alias alias join prediction on prediction.version_id = alias.version_id
+            where alias.model_id = model.id and alias.name = 'champion' and status = 'succeeded'
+            order by prediction.id desc limit %(timed)s) latest) timed"""
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """How much a model is used, and how long its champion usually takes from the question to the answer."""
+
+    predictions: int = 0
+    median_seconds: float | None = None
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """True where there are more predictions than were counted."""
+        return self.predictions > COUNTED_ROWS
+
+
+def model_figures(model_ids: Iterable[int]) -> dict[int, ModelFigures]:
+    """Return the figures of each model."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIGURES, {"ids": list(model_ids), "counted": COUNTED_ROWS, "timed": TIMED_ROWS})
+        return {id: ModelFigures(number, seconds) for id, number, seconds in cursor.fetchall()}
+
+
+# The first 48 bits of an id say when it was made: the oldest is known without reading the ledger.
+WAITING = """
+    select model.owner || '/' || model.name, count(*),
+        extract(epoch from clock_timestamp())::float
+            - ('x' || substr(replace(min(job.id::text), '-', ''), 1, 12))::bit(48)::bigint / 1000.0::float
+    from job join predictions_modelversion version on version.id = job.version_id
+        join predictions_registeredmodel model on model.id = version.model_id
+    where job.token is null group by 1"""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits for a model: how much, and for how long the oldest of it."""
+
+    model: str
+    predictions: int
+    oldest_seconds: float
+
+
+def waiting_by_model() -> list[Waiting]:
+    """Return what waits for a worker; models for which nothing waits are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING)
+        return [Waiting(model, number, max(seconds, 0.0)) for model, number, seconds in cursor.fetchall()]
+
+
+def workers_heard_from(*, within_seconds: float) -> int:
+    """Return how many workers said within that time, by the database's clock, that they live."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count(*) from predictions_workerpulse where seen_at > now() - make_interval(secs => %s)",
+            [within_seconds],
+        )
+        return int(cursor.fetchone()[0])

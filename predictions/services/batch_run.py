@@ -1,0 +1,91 @@
+"""A worker runs what it claimed: one forward pass, one finishing statement, one announcement a web process."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+
+from mlcore.engine import Engine, Failure, Success
+from predictions import dispatch, metrics
+from predictions.models import Door, ModelVersion
+from predictions.services.prediction_claim import Batch, Claimed
+from predictions.services.prediction_finish import Ending, prediction_finish
+from predictions.services.prediction_hand_back import prediction_hand_back
+
+log = structlog.get_logger(__name__)
+
+
+def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine) -> None:
+    """Run a claimed batch and end its predictions.
+
+    A failure that the rows of a batch share says nothing about any of them: they go back, to be run alone.
+    """
+    began = time.monotonic()
+    outcomes = engine.predict(
+        version.parsed,
+        [job.input for job in batch.jobs],
+        timeout_seconds=settings.PREDICTION_TIMEOUT_SECONDS,
+        context={
+            "model": version.model.full_name,
+            "prediction_ids": [str(job.id) for job in batch.jobs],
+            "request_ids": sorted({job.request_id for job in batch.jobs}),
+        },
+    )
+    run_seconds = time.monotonic() - began
+    alone = len(batch.jobs) == 1
+    shared = {
+        job.id
+        for job, outcome in zip(batch.jobs, outcomes, strict=True)
+        if isinstance(outcome, Failure) and outcome.shared and not alone
+    }
+    if shared:
+        prediction_hand_back(token=batch.token, ids=list(shared), solo=True, counted=True)
+        log.warning("batch_failed", model=version.model.full_name, rows=len(shared), reason=_reasons(outcomes))
+    endings = [_ending(job, outcome) for job, outcome in zip(batch.jobs, outcomes, strict=True) if job.id not in shared]
+    if endings:
+        _finish(batch, version, endings, run_seconds)
+
+
+def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seconds: float) -> None:
+    finished = prediction_finish(token=batch.token, endings=endings, run_seconds=run_seconds)
+    model = version.model.full_name
+    for job in batch.jobs:
+        if job.id in finished:
+            metrics.claim_seconds.labels(model=model).observe(job.waited_seconds)
+    metrics.run_seconds.labels(model=model).observe(run_seconds)
+    metrics.batch_rows.labels(model=model).observe(len(batch.jobs))
+    replies: dict[int, list[UUID]] = defaultdict(list)
+    jobs = {job.id: job for job in batch.jobs}
+    for ending in endings:
+        job = jobs[ending.id]
+        fields = {"prediction_id": str(job.id), "request_id": job.request_id, "model": model}
+        if job.id not in finished:
+            log.warning("answer_dropped", **fields)
+            continue
+        replies[job.reply_to].append(job.id)
+        metrics.answer_seconds.labels(model=model).observe(finished[job.id])
+        metrics.ended.labels(
+            model=model,
+            version=str(version.number),
+            door=Door(job.door).label,
+            status=ending.status,
+            reason=ending.reason or "",
+        ).inc()
+        log.info("prediction_ended", **fields, status=ending.status, reason=ending.reason, attempts=job.attempts)
+    for reply_to, ids in replies.items():
+        dispatch.announce(reply_to=reply_to, version_id=batch.version_id, ids=ids)
+
+
+def _ending(job: Claimed, outcome: Success | Failure) -> Ending:
+    if isinstance(outcome, Success):
+        return Ending(job.id, output=outcome.output)
+    return Ending(job.id, reason=outcome.reason, error=outcome.message, traceback=outcome.traceback or None)
+
+
+def _reasons(outcomes: Iterable[Success | Failure]) -> list[str]:
+    return sorted({outcome.reason for outcome in outcomes if isinstance(outcome, Failure)})

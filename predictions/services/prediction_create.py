@@ -1,0 +1,152 @@
+"""Accept a prediction: validated input, one ledger row and one job for each row asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import OperationalError, connection, transaction
+from psycopg2 import errors as pg
+from psycopg2.extras import execute_values
+
+from accounts.models import User
+from mlcore.fields import FieldError
+from predictions import dispatch, waiting
+from predictions.errors import InvalidInput, KeyBusy, KeyReused, VersionWithdrawn
+from predictions.models import Door, ModelVersion, Prediction
+from predictions.models.ids import uuid7
+
+MAX_ROWS = 1000
+
+INSERT_PREDICTIONS = """
+    insert into prediction (id, user_id, version_id, door, call_id, request_id, input, warnings, status, attempts,
+                            data_removed)
+    values %s"""
+PREDICTION_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, 'starting', 0, false)"
+INSERT_JOBS = """
+    insert into job (id, version_id, lane, user_id, request_id, reply_to, attempts, solo) values %s"""
+JOB_ROW = "(%s, %s, 0, %s, %s, %s, 0, false)"
+
+# A key is free again after 24 h. The second of two requests waits here for the first one's commit.
+TAKE_KEY = """
+    insert into predictions_idempotencykey (user_id, key, request_sha256, ids)
+    values (%(user)s, %(key)s, %(hash)s, %(ids)s)
+    on conflict (user_id, key) do update
+        set request_sha256 = excluded.request_sha256, ids = excluded.ids, created_at = now()
+        where predictions_idempotencykey.created_at < now() - interval '24 hours'
+    returning 1"""
+READ_KEY = "select request_sha256, ids from predictions_idempotencykey where user_id = %s and key = %s"
+
+
+@dataclass(frozen=True)
+class Created:
+    """The accepted predictions, in the order of the inputs. replayed: an earlier call made them."""
+
+    predictions: list[Prediction]
+    replayed: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input that fits the schema, and what is unusual about it."""
+
+    id: UUID
+    values: dict[str, Any]
+    warnings: tuple[FieldError, ...]
+
+
+def prediction_create(
+    *,
+    user: User,
+    version: ModelVersion,
+    inputs: Sequence[object],
+    door: Door,
+    many: bool = False,
+    idempotency_key: str | None = None,
+    request_id: str = "",
+) -> Created:
+    """Accept one prediction for each input, all or none, and ring for a worker.
+
+    many: the inputs came as a list, and errors name the row: `inputs[3].age`.
+    Raises: VersionWithdrawn, InvalidInput, KeyReused, KeyBusy.
+    """
+    if version.withdrawn_at:
+        raise VersionWithdrawn(version.model.full_name, version.number)
+    rows = checked(version=version, inputs=inputs, many=many)
+    with transaction.atomic():
+        earlier = _take_key(user, idempotency_key, version, inputs, rows) if idempotency_key else None
+        if earlier is None:
+            _insert(user=user, version=version, rows=rows, door=door, request_id=request_id)
+    if earlier is None:
+        dispatch.ring(version.pk)
+    ids = earlier or [row.id for row in rows]
+    found = Prediction.objects.with_status().select_related("version__model").in_bulk(ids)
+    return Created([found[id] for id in ids if id in found], replayed=earlier is not None)
+
+
+def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = False) -> list[Row]:
+    """Return the inputs as rows that fit the version's schema.
+
+    Raises: InvalidInput naming every wrong field of every row.
+    """
+    rows: list[Row] = []
+    errors: list[FieldError] = []
+    for index, values in enumerate(inputs):
+        found = version.schema.check(values)
+        prefix = f"inputs[{index}]" if many else ""
+        errors += [replace(error, field=".".join(filter(None, (prefix, error.field)))) for error in found.errors]
+        rows.append(Row(uuid7(), found.values, found.warnings))
+    if errors:
+        raise InvalidInput(errors)
+    return rows
+
+
+def _insert(*, user: User, version: ModelVersion, rows: list[Row], door: Door, request_id: str) -> None:
+    call_id = str(uuid7())
+    predictions = [
+        (str(row.id), user.pk, version.pk, door, call_id, request_id, _json(row.values), _warnings(row)) for row in rows
+    ]
+    jobs = [(str(row.id), version.pk, user.pk, request_id, waiting.REPLY_TO) for row in rows]
+    with connection.cursor() as cursor:
+        execute_values(cursor, INSERT_PREDICTIONS, predictions, PREDICTION_ROW, page_size=len(rows))
+        execute_values(cursor, INSERT_JOBS, jobs, JOB_ROW, page_size=len(rows))
+
+
+def _take_key(
+    user: User, key: str, version: ModelVersion, inputs: Sequence[object], rows: list[Row]
+) -> list[UUID] | None:
+    """Return None where the key is ours now, else the ids of the call that had it before."""
+    digest = hashlib.sha256(version.sha256.encode() + orjson.dumps(inputs, option=orjson.OPT_SORT_KEYS)).digest()
+    parameters: dict[str, Any] = {
+        "user": user.pk,
+        "key": key,
+        "hash": digest,
+        "ids": orjson.dumps([row.id for row in rows]).decode(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("set local lock_timeout = '1200ms'")
+        try:
+            cursor.execute(TAKE_KEY, parameters)
+        except OperationalError as error:
+            if isinstance(error.__cause__, pg.LockNotAvailable):
+                raise KeyBusy from None
+            raise
+        if cursor.fetchone():
+            return None
+        cursor.execute(READ_KEY, [user.pk, key])
+        earlier_digest, ids = cursor.fetchone()
+    if bytes(earlier_digest) != digest:
+        raise KeyReused
+    return [UUID(id) for id in orjson.loads(ids)]
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _warnings(row: Row) -> str | None:
+    return _json(row.warnings) if row.warnings else None

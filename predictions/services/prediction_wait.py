@@ -1,0 +1,22 @@
+"""Hold a caller until the answers are there, or patience ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import connection
+
+from predictions import waiting
+from predictions.models import Prediction
+
+
+def prediction_wait(*, ids: Sequence[UUID], seconds: float) -> bool:
+    """Wait until all of these have ended; False where the time was over first. Holds no connection meanwhile."""
+    with waiting.patience(seconds) as allowed, waiting.post.expecting(ids) as waiter:
+        deadline = time.monotonic() + allowed
+        waiting.post.deliver(Prediction.objects.ended(ids).values_list("pk", flat=True))
+        if not connection.in_atomic_block:
+            connection.close()
+        return waiter.over.wait(max(deadline - time.monotonic(), 0))

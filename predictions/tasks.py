@@ -1,0 +1,11 @@
+"""Celery's door: a ring comes in, a lane turns."""
+
+from celery import shared_task
+
+from predictions.worker import worker
+
+
+@shared_task(name="predictions.tasks.lane", ignore_result=True)
+def lane(version_id: int) -> None:
+    """Claim, run and finish until nothing waits for the version. Returns at once where its lane turns already."""
+    worker.lanes.turn(int(version_id))

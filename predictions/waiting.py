@@ -1,0 +1,127 @@
+"""How a web process hears that predictions have ended: nobody polls while Redis carries the news.
+
+Waiters who hear nothing are served by one query a second for all of them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import orjson
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from predictions import dispatch
+from predictions.loops import forever
+from predictions.models import Prediction
+
+log = structlog.get_logger(__name__)
+
+REPLY_TO = secrets.randbelow(2**31)
+LOOK_SECONDS = 1.0
+SHORT_WAIT_SECONDS = 1.0
+THREADS_KEPT_FREE = 8
+
+
+class Waiter:
+    """One caller, and what it still waits for. `over` is set once all of it has ended."""
+
+    def __init__(self, ids: Iterable[UUID]) -> None:
+        self.remaining = set(ids)
+        self.over = threading.Event()
+
+
+class Post:
+    """Who waits for which prediction in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiters: dict[UUID, list[Waiter]] = {}
+        self._started = False
+
+    @contextmanager
+    def expecting(self, ids: Iterable[UUID]) -> Iterator[Waiter]:
+        """Deliver news of these ids to the waiter, for as long as the block lasts."""
+        self._start()
+        waiter = Waiter(ids)
+        expected = tuple(waiter.remaining)
+        with self._lock:
+            for id in expected:
+                self._waiters.setdefault(id, []).append(waiter)
+        try:
+            yield waiter
+        finally:
+            with self._lock:
+                for id in expected:
+                    self._waiters[id].remove(waiter)
+                    if not self._waiters[id]:
+                        del self._waiters[id]
+
+    def deliver(self, ids: Iterable[UUID]) -> None:
+        """Tell who waits that these have ended."""
+        with self._lock:
+            for id in ids:
+                for waiter in self._waiters.get(id, ()):
+                    waiter.remaining.discard(id)
+                    if not waiter.remaining:
+                        waiter.over.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._started:
+                return
+            self._started = True
+        for turn in (self._listen, self._look):
+            threading.Thread(
+                target=forever, args=(turn,), kwargs={"name": turn.__name__}, name=turn.__name__, daemon=True
+            ).start()
+
+    def _listen(self) -> None:
+        with dispatch.redis_client().pubsub(ignore_subscribe_messages=True) as channel:
+            channel.subscribe(dispatch.reply_channel(REPLY_TO))
+            while True:
+                message = channel.get_message(timeout=LOOK_SECONDS)
+                if message:
+                    self._read(message["data"])
+
+    def _read(self, data: bytes) -> None:
+        try:
+            news = orjson.loads(data)
+            version_id, ids = int(news["version"]), [UUID(text) for text in news["ids"]]
+        except (ValueError, TypeError, KeyError):
+            log.warning("announcement_unreadable", size_bytes=len(data))
+            return
+        dispatch.bell.heard(version_id)
+        self.deliver(ids)
+
+    def _look(self) -> None:
+        time.sleep(LOOK_SECONDS)
+        with self._lock:
+            silent = list(self._waiters)
+        if silent:
+            try:
+                self.deliver(Prediction.objects.ended(silent).values_list("pk", flat=True))
+            finally:
+                connection.close()
+
+
+post = Post()
+_long_waits = threading.BoundedSemaphore(max(settings.WEB_THREADS - THREADS_KEPT_FREE, 1))
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[float]:
+    """Yield how long this thread may wait: short where nearly all threads wait already."""
+    if not _long_waits.acquire(blocking=False):
+        yield min(seconds, SHORT_WAIT_SECONDS)
+        return
+    try:
+        yield seconds
+    finally:
+        _long_waits.release()

@@ -1,0 +1,15 @@
+"""The addresses of the pages."""
+
+from django.urls import path
+
+from predictions.web import history, home, model, prediction
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("models/<str:owner>/<str:name>", model.model, name="model"),
+    path("predictions/", history.predictions, name="predictions"),
+    path("predictions/export", history.predictions_export_view, name="predictions-export"),
+    path("predictions/delete", history.predictions_delete, name="predictions-delete"),
+    path("predictions/<uuid:prediction_id>", prediction.prediction, name="prediction"),
+    path("predictions/<uuid:prediction_id>/cancel", prediction.prediction_cancel_view, name="prediction-cancel"),
+]

@@ -1,0 +1,153 @@
+"""What a Celery worker does besides its tasks: look for unrung work, renew leases, sweep, say that it lives."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import socket
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import structlog
+from celery import signals
+from django.conf import settings
+from django.db import connection
+
+from predictions import dispatch, metrics
+from predictions.engines import engine_of_settings
+from predictions.lanes import Lanes
+from predictions.loops import forever
+from predictions.models import WorkerPulse
+from predictions.services.lease_renew import lease_renew
+from predictions.services.prediction_sweep import prediction_sweep
+from predictions.services.worker_pulse import worker_pulse
+
+log = structlog.get_logger(__name__)
+
+RENEW_SECONDS = 5.0
+SWEEP_SECONDS = (2.0, 4.0)
+LISTEN_SECONDS = 1.0
+
+# A walk along the index: one look-up a version, however many rows wait.
+WAITING_VERSIONS = """
+    with recursive seen as (
+        (select version_id from job order by version_id limit 1)
+        union all
+        select (select version_id from job where job.version_id > seen.version_id order by version_id limit 1)
+        from seen where seen.version_id is not null)
+    select version_id from seen where exists (
+        select from job where job.version_id = seen.version_id and token is null)"""
+
+
+class Worker:
+    """The one of this process. Its engine starts when the first lane turns."""
+
+    def __init__(self) -> None:
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    @cached_property
+    def lanes(self) -> Lanes:
+        """The lanes, with the engine they share."""
+        return Lanes(engine_of_settings())
+
+    def start(self) -> None:
+        """Begin the loops. They need the database only: a worker that cannot reach the broker works."""
+        for turn in (self._look, self._renew, self._sweep):
+            name = turn.__name__.strip("_")
+            thread = threading.Thread(
+                target=forever,
+                args=(self._returning_connection(turn),),
+                kwargs={"name": name, "stop": self._stop},
+                name=name,
+                daemon=True,
+            )
+            thread.start()
+            self._threads.append(thread)
+        metrics.serve_worker()
+
+    def stop(self) -> None:
+        """Claim nothing more."""
+        self._stop.set()
+        self.lanes.stop()
+
+    def close(self) -> None:
+        """Finish what runs, end the runners, and take our name from the list of workers."""
+        self.stop()
+        self.lanes.close()
+        self.lanes.engine.close()
+        for thread in self._threads:
+            thread.join(timeout=2)
+        WorkerPulse.objects.filter(name=self.name).delete()
+
+    @staticmethod
+    def _returning_connection(turn: Callable[[], None]) -> Callable[[], None]:
+        def with_connection() -> None:
+            try:
+                turn()
+            finally:
+                connection.close()
+
+        return with_connection
+
+    def _look(self) -> None:
+        """Listen for rings through PostgreSQL, and look for work nobody rang for."""
+        connection.ensure_connection()
+        raw: Any = connection.connection
+        with connection.cursor() as cursor:
+            cursor.execute(f"listen {dispatch.RING_CHANNEL}")
+        try:
+            while not self._stop.is_set():
+                readable, _, _ = select.select([raw], [], [], settings.IDLE_LOOK_SECONDS or LISTEN_SECONDS)
+                raw.poll()
+                if raw.notifies:
+                    for version_id in {int(notice.payload) for notice in raw.notifies if notice.payload.isdigit()}:
+                        self.lanes.start(version_id)
+                    raw.notifies.clear()
+                elif settings.IDLE_LOOK_SECONDS and not readable:
+                    with connection.cursor() as cursor:
+                        cursor.execute(WAITING_VERSIONS)
+                        for (version_id,) in cursor.fetchall():
+                            self.lanes.start(version_id)
+        finally:
+            raw.close()
+
+    def _renew(self) -> None:
+        if not self._stop.wait(RENEW_SECONDS) or self.lanes.tokens():
+            tokens = self.lanes.tokens()
+            if tokens:
+                lease_renew(tokens=tokens)
+
+    def _sweep(self) -> None:
+        self._stop.wait(random.uniform(*SWEEP_SECONDS))  # noqa: S311
+        worker_pulse(name=self.name, loaded=[str(loaded) for loaded in self.lanes.engine.loaded()])
+        swept = prediction_sweep()
+        if swept.handed_back or swept.lost or swept.withdrawn:
+            log.warning("swept", handed_back=swept.handed_back, lost=swept.lost, withdrawn=swept.withdrawn)
+        for version_id in swept.versions:
+            self.lanes.start(version_id)
+
+
+worker = Worker()
+
+
+@signals.worker_init.connect
+def begin(**_: object) -> None:
+    """Start the loops before the broker is reached."""
+    worker.start()
+
+
+@signals.worker_shutting_down.connect
+def wind_down(**_: object) -> None:
+    """Stop claiming; Celery then waits for the lanes that turn."""
+    worker.stop()
+
+
+@signals.worker_shutdown.connect
+def end(**_: object) -> None:
+    """Close what is left once the lanes have ended."""
+    worker.close()

@@ -1,0 +1,56 @@
+"""Asking an engine, and looking at what came of it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from mlcore.engine import Engine, Failure, Outcome, Success
+from mlcore.manifest import Manifest
+
+DOCUMENT = {
+    "input": {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]},
+    "output": {"type": "object", "properties": {"value": {"type": "number"}}, "required": ["value"]},
+    "x-style": "matrix",
+}
+LUCKY = {"x": 1.0}
+ENOUGH_SECONDS = 30.0
+
+Logs = pytest.CaptureFixture[str]
+Fault = Callable[[], None]
+Register = Callable[[object], Manifest]
+
+
+def ask(
+    engine: Engine, manifest: Manifest, *rows: dict[str, float], timeout_seconds: float = ENOUGH_SECONDS
+) -> Sequence[Outcome]:
+    return engine.predict(manifest, rows, timeout_seconds=timeout_seconds)
+
+
+def failure(outcomes: Sequence[Outcome]) -> Failure:
+    [outcome] = outcomes
+    assert isinstance(outcome, Failure)
+    return outcome
+
+
+def doubled(x: float) -> Success:
+    return Success({"value": x * 2})
+
+
+def pid_of(engine: Engine, manifest: Manifest) -> int:
+    [pid] = [loaded.pid for loaded in engine.loaded() if loaded.artifact == manifest.artifact]
+    return pid
+
+
+def wait_until_gone(pid: int, *, within_seconds: float = 5.0) -> bool:
+    """Whether the process ends; a zombie that its new parent has not reaped yet has ended."""
+    tick = threading.Event()
+    for _ in range(int(within_seconds / 0.01)):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        tick.wait(0.01)
+    return False

@@ -1,0 +1,26 @@
+"""An estimator that a test can hold up."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tests.models.faulty import Doubles
+
+HELD = 13.0
+
+
+class Gated(Doubles):
+    """Says that it has begun, and answers 13 only once the gate is open. gate: a folder."""
+
+    def __init__(self, gate: str = "") -> None:
+        self.gate = gate
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        gate = Path(self.gate)
+        if HELD in x and not (gate / "open").exists():
+            with (gate / "begun").open("a") as begun:
+                begun.write("x")
+            while not (gate / "open").exists():
+                time.sleep(0.01)
+        return x[:, 0] * 2

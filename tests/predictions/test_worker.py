@@ -1,0 +1,224 @@
+"""A real worker, real runners, real signals: what is accepted ends, exactly once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db.models.functions import Now
+from pytest_django.fixtures import SettingsWrapper
+
+from accounts.models import User
+from mlcore.engine import Engine
+from predictions import dispatch
+from predictions.models import Door, Job, ModelVersion, Prediction, WorkerPulse
+from predictions.services.prediction_cancel import prediction_cancel
+from predictions.services.prediction_create import prediction_create
+from predictions.services.prediction_wait import prediction_wait
+from predictions.services.version_register import Offer, version_register
+from tests.conftest import Process, celery_worker
+from tests.models.faulty import Doubles, exits, raises, saved, unlucky
+from tests.models.gated import HELD, Gated
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def register(engine: Engine, tmp_path: Path, alice: User) -> Callable[[Doubles], ModelVersion]:
+    """Return a maker of versions of tiny models, each under a name of its own."""
+
+    def make(model: Doubles) -> ModelVersion:
+        name = f"team/{type(model).__name__.lower()}-{alice.username}"
+        path = saved(model, tmp_path)
+        return version_register(path=path, name=name, offer=Offer(), engine=engine).version
+
+    return make
+
+
+@pytest.fixture
+def ask(committed: None, alice: User) -> Callable[..., list[Prediction]]:
+    def make(version: ModelVersion, *values: float) -> list[Prediction]:
+        inputs = [{"x0": value} for value in values]
+        return prediction_create(user=alice, version=version, inputs=inputs, door=Door.API).predictions
+
+    return make
+
+
+def ended(predictions: list[Prediction], *, seconds: float = PATIENCE) -> list[Prediction]:
+    """Return the predictions once all have ended."""
+    ids = [prediction.pk for prediction in predictions]
+    assert prediction_wait(ids=ids, seconds=seconds)
+    found = Prediction.objects.in_bulk(ids)
+    return [found[id] for id in ids]
+
+
+def until(true: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
+    """Return once something is so."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runner_of(process: Process) -> int:
+    """Return the process id of a worker's only runner."""
+    children = Path(f"/proc/{process.popen.pid}/task").glob("*/children")
+    pids = [int(pid) for path in children for pid in path.read_text().split()]
+    (runner,) = (pid for pid in pids if b"mlcore.runner" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return runner
+
+
+@pytest.fixture
+def alone(_worker: Process, committed: None, home: Path, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Return a starter of workers that a test may kill; the shared one stands still meanwhile."""
+    started: list[Process] = []
+
+    def start(**environment: str) -> Process:
+        started.append(celery_worker(home, name=f"{tmp_path.name}-{len(started)}", **environment))
+        return started[-1]
+
+    os.kill(_worker.popen.pid, signal.SIGSTOP)
+    yield start
+    for process in started:
+        process.stop()
+    os.kill(_worker.popen.pid, signal.SIGCONT)
+
+
+def test_it_works(worker: Process, register: Callable, ask: Callable) -> None:
+    version = register(Doubles())
+    predictions = ended(ask(version, 1, 2, 3))
+    assert [prediction.output for prediction in predictions] == [{"value": 2}, {"value": 4}, {"value": 6}]
+    assert all(p.finished_by == p.job_token and p.attempts == 1 and p.run_seconds > 0 for p in predictions)
+    assert not Job.objects.filter(version_id=version.pk).exists()
+
+
+def test_a_failure_has_a_reason_and_takes_no_neighbour_with_it(
+    worker: Process, register: Callable, ask: Callable
+) -> None:
+    good, bad, other = ended(ask(register(Doubles()), 1, unlucky(raises)["x"], 3))
+    assert (bad.status, bad.reason) == ("failed", "model_error")
+    assert "not a number I like" in bad.error
+    assert "ValueError" in bad.traceback
+    assert [good.output, other.output] == [{"value": 2}, {"value": 6}]
+
+
+def test_a_crash_of_the_model_takes_no_neighbour_with_it(worker: Process, register: Callable, ask: Callable) -> None:
+    good, bad, other = ended(ask(register(Doubles()), 1, unlucky(exits)["x"], 3))
+    assert (bad.status, bad.reason, bad.attempts) == ("failed", "runner_crashed", 2)
+    assert [good.output, other.output] == [{"value": 2}, {"value": 6}]
+
+
+def test_a_killed_runner_is_a_crash_with_its_signal(
+    alone: Callable, register: Callable, ask: Callable, tmp_path: Path
+) -> None:
+    version = register(Gated(str(tmp_path)))
+    process = alone()
+    predictions = ask(version, HELD)
+    until((tmp_path / "begun").exists)
+    os.kill(runner_of(process), signal.SIGKILL)
+    (prediction,) = ended(predictions)
+    assert (prediction.status, prediction.reason) == ("failed", "runner_crashed")
+    assert "SIGKILL" in prediction.error
+
+
+def test_a_killed_worker_is_noticed_and_its_work_done_by_another(
+    alone: Callable, register: Callable, ask: Callable, tmp_path: Path
+) -> None:
+    version = register(Gated(str(tmp_path)))
+    process = alone()
+    predictions = ask(version, HELD)
+    until((tmp_path / "begun").exists)
+    runner = runner_of(process)
+    process.popen.kill()
+    killed_at = time.monotonic()
+    until(lambda: not Path(f"/proc/{runner}").exists(), seconds=2)
+    (tmp_path / "open").touch()
+    alone()
+    (prediction,) = ended(predictions, seconds=40)
+    assert time.monotonic() - killed_at < 36
+    assert (prediction.status, prediction.output, prediction.attempts) == ("succeeded", {"value": 26}, 2)
+
+
+def test_a_worker_told_to_stop_finishes_what_it_runs(
+    alone: Callable, register: Callable, ask: Callable, tmp_path: Path
+) -> None:
+    version = register(Gated(str(tmp_path)))
+    process = alone()
+    predictions = ask(version, HELD)
+    until((tmp_path / "begun").exists)
+    process.popen.terminate()
+    (tmp_path / "open").touch()
+    (prediction,) = ended(predictions, seconds=10)
+    assert (prediction.status, prediction.attempts) == ("succeeded", 1)
+    assert process.popen.wait(10) == 0
+    assert not WorkerPulse.objects.filter(name__endswith=f"-{process.popen.pid}").exists()
+
+
+def test_canceling_what_runs_ends_it_and_drops_the_answer(
+    worker: Process, register: Callable, ask: Callable, alice: User, tmp_path: Path
+) -> None:
+    version = register(Gated(str(tmp_path)))
+    predictions = ask(version, HELD)
+    until((tmp_path / "begun").exists)
+    assert prediction_cancel(user=alice, prediction_id=predictions[0].pk)
+    (tmp_path / "open").touch()
+    ended(ask(version, 1))
+    (prediction,) = ended(predictions)
+    assert (prediction.status, prediction.output) == ("canceled", None)
+
+
+def test_a_lost_ring_is_made_good(
+    worker: Process, register: Callable, ask: Callable, settings: SettingsWrapper
+) -> None:
+    version = register(Doubles())
+    settings.RINGS = False
+    began = time.monotonic()
+    ended(ask(version, 1))
+    assert time.monotonic() - began < 10
+
+
+def test_without_the_broker_postgresql_rings(
+    worker: Process, register: Callable, ask: Callable, settings: SettingsWrapper
+) -> None:
+    version = register(Doubles())
+    settings.RINGS = False
+    predictions = ask(version, 1)
+    dispatch.notify(version.pk)
+    assert ended(predictions)[0].output == {"value": 2}
+
+
+class TestRingsCarryTheWork:
+    """Celery is the pool, not an ornament: with the idle look off, nothing takes longer."""
+
+    def test_latency_without_the_idle_look(self, alone: Callable, register: Callable, ask: Callable) -> None:
+        alone(IDLE_LOOK_SECONDS="0")
+        version = register(Doubles())
+        ended(ask(version, 0))
+        took = sorted(ended(ask(version, number))[0].total_seconds for number in range(20))
+        assert took[10] < 0.1  # a look would come after 0.25 s
+
+    def test_a_forged_ring_is_harmless(self, worker: Process, register: Callable, ask: Callable) -> None:
+        for arguments in ([10**9], ["junk"], [], [None]):
+            dispatch.app.send_task(dispatch.LANE_TASK, args=arguments)
+        assert ended(ask(register(Doubles()), 4))[0].output == {"value": 8}
+
+
+def test_an_expired_lease_is_swept(
+    worker: Process, register: Callable, ask: Callable, alice: User, settings: SettingsWrapper
+) -> None:
+    version = register(Doubles())
+    settings.RINGS = False
+    predictions = ask(version, 5)
+    Job.objects.filter(pk=predictions[0].pk).update(
+        token=predictions[0].pk, attempts=1, claimed_at=Now(), lease_until=Now()
+    )
+    (prediction,) = ended(predictions)
+    assert prediction.status == "succeeded"
+
+
+def test_the_worker_says_that_it_lives(worker: Process) -> None:
+    until(lambda: WorkerPulse.objects.filter(name__endswith=f"-{worker.popen.pid}").exists(), seconds=10)
