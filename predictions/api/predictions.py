@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 from uuid import UUID
 
 from django.utils.decorators import method_decorator
@@ -26,6 +25,7 @@ from predictions.filters import PredictionFilter
 from predictions.models import Door, ModelVersion, Prediction, Status
 from predictions.services.prediction_cancel import prediction_cancel
 from predictions.services.prediction_create import Created, prediction_create
+from predictions.services.prediction_recall import Once, prediction_recall
 from predictions.services.prediction_wait import prediction_wait
 from predictions.services.version_resolve import version_resolve
 
@@ -102,24 +102,18 @@ class PredictionCancel(View):
 def answer(request: Request, ask: Ask) -> Response:
     """Accept what is asked, wait for it where that is preferred, and represent it."""
     began = time.monotonic()
-    created = prediction_create(
-        user=_user(request),
-        version=_version(_user(request), ask),
-        inputs=ask.inputs,
-        many=ask.many,
-        door=Door.API,
-        idempotency_key=idempotency_key(request.headers),
-        request_id=request.META["HTTP_X_REQUEST_ID"],
-    )
-    if not created.predictions:
-        raise Gone
-    predictions, headers = created.predictions, {}
+    created = _created(request, ask)
+    headers = {"Idempotent-Replayed": "true"} if created.replayed else {}
     seconds = wait_seconds(request.headers)
     if seconds is not None:
-        predictions = _awaited(created, deadline=began + seconds - ANSWER_EARLIER_SECONDS)
+        deadline = began + seconds - ANSWER_EARLIER_SECONDS
+        prediction_wait(ids=created.ids, seconds=max(deadline - time.monotonic(), 0))
         headers["Preference-Applied"] = f"wait={seconds}"
-    if created.replayed:
-        headers["Idempotent-Replayed"] = "true"
+    predictions = created.predictions
+    if not predictions:
+        raise Gone
+    if seconds is not None:
+        _call_unended_starting(predictions)
     documents = [prediction_json(prediction, base=base_url(request)) for prediction in predictions]
     if ask.many:
         return Response({"results": documents}, status=status.HTTP_201_CREATED, headers=headers)
@@ -127,19 +121,29 @@ def answer(request: Request, ask: Ask) -> Response:
     return Response(documents[0], status=status.HTTP_201_CREATED, headers=headers)
 
 
-def _awaited(created: Created, *, deadline: float) -> list[Prediction]:
-    """Return the predictions once all have ended, or at the deadline.
+def _created(request: Request, ask: Ask) -> Created:
+    user, key = _user(request), idempotency_key(request.headers)
+    once = Once.of(key, [ask.model, ask.sha256, ask.inputs]) if key else None
+    # First, since the model may have changed or gone since the call was made.
+    earlier = prediction_recall(user=user, once=once) if once else None
+    if earlier is not None:
+        return Created(earlier, replayed=True)
+    return prediction_create(
+        user=user,
+        version=_version(user, ask),
+        inputs=ask.inputs,
+        many=ask.many,
+        door=Door.API,
+        once=once,
+        request_id=request.META["HTTP_X_REQUEST_ID"],
+    )
 
-    What has not ended by then is called starting, whatever it is: the client takes any other word for the end.
-    """
-    ids = [prediction.pk for prediction in created.predictions]
-    if not all(prediction.is_over for prediction in created.predictions):
-        prediction_wait(ids=ids, seconds=max(deadline - time.monotonic(), 0))
-    found: dict[UUID, Any] = Prediction.objects.with_status().select_related("version__model").in_bulk(ids)
-    for prediction in found.values():
+
+def _call_unended_starting(predictions: list[Prediction]) -> None:
+    """The client takes any other word for the end of its wait."""
+    for prediction in predictions:
         if not prediction.is_over:
-            prediction.live_status = Status.STARTING
-    return [found.get(prediction.pk, prediction) for prediction in created.predictions]
+            prediction.live_status = Status.STARTING  # type: ignore[attr-defined]
 
 
 def _version(user: User, ask: Ask) -> ModelVersion:

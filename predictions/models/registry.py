@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from mlcore.manifest import Manifest
 from mlcore.schema import Schema
+from predictions.models.fields import PlainJSONField
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -102,8 +103,8 @@ class ModelVersion(models.Model):
         help_text="Format, artifact, size, schema and library versions, as the engine reads them."
     )
     sample_sha256 = models.CharField(max_length=64, blank=True)
-    metrics = models.JSONField(default=dict, blank=True)
-    examples = models.JSONField(default=list, blank=True, help_text="Stored inputs with the output of each.")
+    metrics = PlainJSONField(default=dict, blank=True)
+    examples = PlainJSONField(default=list, blank=True, help_text="Stored inputs with the output of each.")
     registered_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -101,6 +101,5 @@ def prediction_claim(
     }
     with connection.cursor() as cursor:
         cursor.execute(CLAIM_SOLO if solo else CLAIM, parameters)
-        rows: list[list[Any]] = cursor.fetchall()
-    jobs = [Claimed(*row[:8], input=orjson.loads(row[8])) for row in rows]
+        jobs = [Claimed(*facts, orjson.loads(given)) for *facts, given in cursor.fetchall()]  # type: ignore[call-arg]
     return Batch(version_id, token, jobs) if jobs else None

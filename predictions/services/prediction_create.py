@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,9 +15,10 @@ from psycopg2.extras import execute_values
 from accounts.models import User
 from mlcore.fields import FieldError
 from predictions import dispatch, waiting
-from predictions.errors import InvalidInput, KeyBusy, KeyReused, VersionWithdrawn
+from predictions.errors import InvalidInput, KeyBusy, VersionWithdrawn
 from predictions.models import Door, ModelVersion, Prediction
 from predictions.models.ids import uuid7
+from predictions.services.prediction_recall import Once, prediction_recall
 
 MAX_ROWS = 1000
 
@@ -39,15 +39,20 @@ TAKE_KEY = """
         set request_sha256 = excluded.request_sha256, ids = excluded.ids, created_at = now()
         where predictions_idempotencykey.created_at < now() - interval '24 hours'
     returning 1"""
-READ_KEY = "select request_sha256, ids from predictions_idempotencykey where user_id = %s and key = %s"
 
 
 @dataclass(frozen=True)
 class Created:
     """The accepted predictions, in the order of the inputs. replayed: an earlier call made them."""
 
-    predictions: list[Prediction]
+    ids: list[UUID]
     replayed: bool
+
+    @property
+    def predictions(self) -> list[Prediction]:
+        """The predictions as they are now, read at every use; those deleted since are left out."""
+        found = Prediction.objects.with_status().select_related("version__model").in_bulk(self.ids)
+        return [found[id] for id in self.ids if id in found]
 
 
 @dataclass(frozen=True)
@@ -66,26 +71,26 @@ def prediction_create(
     inputs: Sequence[object],
     door: Door,
     many: bool = False,
-    idempotency_key: str | None = None,
+    once: Once | None = None,
     request_id: str = "",
 ) -> Created:
     """Accept one prediction for each input, all or none, and ring for a worker.
 
-    many: the inputs came as a list, and errors name the row: `inputs[3].age`.
+    many: the inputs came as a list, and errors name the row: `inputs[3].age`. once: a call made before under the same
+    key is not made again; `prediction_recall` finds it without asking which version it means today.
     Raises: VersionWithdrawn, InvalidInput, KeyReused, KeyBusy.
     """
     if version.withdrawn_at:
         raise VersionWithdrawn(version.model.full_name, version.number)
     rows = checked(version=version, inputs=inputs, many=many)
     with transaction.atomic():
-        earlier = _take_key(user, idempotency_key, version, inputs, rows) if idempotency_key else None
+        earlier = _take_key(user, once, rows) if once else None
         if earlier is None:
             _insert(user=user, version=version, rows=rows, door=door, request_id=request_id)
-    if earlier is None:
-        dispatch.ring(version.pk)
-    ids = earlier or [row.id for row in rows]
-    found = Prediction.objects.with_status().select_related("version__model").in_bulk(ids)
-    return Created([found[id] for id in ids if id in found], replayed=earlier is not None)
+    if earlier is not None:
+        return Created(earlier, replayed=True)
+    dispatch.ring(version.pk)
+    return Created([row.id for row in rows], replayed=False)
 
 
 def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = False) -> list[Row]:
@@ -116,15 +121,12 @@ def _insert(*, user: User, version: ModelVersion, rows: list[Row], door: Door, r
         execute_values(cursor, INSERT_JOBS, jobs, JOB_ROW, page_size=len(rows))
 
 
-def _take_key(
-    user: User, key: str, version: ModelVersion, inputs: Sequence[object], rows: list[Row]
-) -> list[UUID] | None:
-    """Return None where the key is ours now, else the ids of the call that had it before."""
-    digest = hashlib.sha256(version.sha256.encode() + orjson.dumps(inputs, option=orjson.OPT_SORT_KEYS)).digest()
+def _take_key(user: User, once: Once, rows: list[Row]) -> list[UUID] | None:
+    """Return None where the key is ours now, else the ids of the call that took it in the meantime."""
     parameters: dict[str, Any] = {
         "user": user.pk,
-        "key": key,
-        "hash": digest,
+        "key": once.key,
+        "hash": once.digest,
         "ids": orjson.dumps([row.id for row in rows]).decode(),
     }
     with connection.cursor() as cursor:
@@ -137,11 +139,7 @@ def _take_key(
             raise
         if cursor.fetchone():
             return None
-        cursor.execute(READ_KEY, [user.pk, key])
-        earlier_digest, ids = cursor.fetchone()
-    if bytes(earlier_digest) != digest:
-        raise KeyReused
-    return [UUID(id) for id in orjson.loads(ids)]
+    return prediction_recall(user=user, once=once)
 
 
 def _json(value: object) -> str:

@@ -113,14 +113,13 @@ class InputForm(forms.Form):
         """Put each error beside its field."""
         self.full_clean()
         for error in errors:
-            index = _INDEX.search(error.field)
-            name = PREFIX + (error.field[: index.start()] if index else error.field)
+            name, index = self._place(error.field)
             if name not in self.fields:
                 self.add_error(None, f"{error.field} {error.message}".strip())
                 continue
             box = self.fields[name]
             box.named(box.widget.attrs["id"], is_wrong=True)
-            self.add_error(name, f"{box.label}{index[0] if index else ''} {error.message}")
+            self.add_error(name, f"{box.label}{index} {error.message}")
 
     def boxes(self) -> Iterator[BoundField]:
         """Yield each box, with its errors where there are any."""
@@ -131,6 +130,11 @@ class InputForm(forms.Form):
         """Return the id of the control and the text of each error, in the order of the fields."""
         whole = [("", text) for text in self.non_field_errors()]
         return whole + [(self._target(box), text) for box in self.boxes() for text in box.errors]
+
+    def _place(self, path: str) -> tuple[str, str]:
+        """Return the box a path such as `values[3]` points into, and where in it."""
+        inside = None if PREFIX + path in self.fields else _INDEX.search(path)
+        return (PREFIX + path[: inside.start()], inside[0]) if inside else (PREFIX + path, "")
 
     @staticmethod
     def _target(box: BoundField) -> str:

@@ -11,7 +11,7 @@ from mlcore.schema import Field
 SIGNIFICANT_DIGITS = 4
 # Formats a browser draws without running anything; SVG is not among them.
 _PICTURE = re.compile(r"data:image/(png|jpeg|webp|bmp|gif);base64,[A-Za-z0-9+/]+={0,2}", re.ASCII)
-PLAIN_FROM, PLAIN_TO = 1e-4, 1e9
+PLAIN_TO = 1e9
 
 
 def as_text(field: Field, value: Any) -> str:
@@ -33,10 +33,10 @@ def number(value: float) -> str:
     """Return a number short enough to be read: 0.0004 and 14,250 and 1.2e-07."""
     if isinstance(value, int) or (value.is_integer() and abs(value) < PLAIN_TO):
         return f"{int(value):,}"
-    if PLAIN_FROM <= abs(value) < PLAIN_TO:
+    if 1 <= abs(value) < PLAIN_TO:
         whole_digits = len(str(int(abs(value))))
         return f"{value:,.{max(SIGNIFICANT_DIGITS - whole_digits, 1)}f}".rstrip("0").rstrip(".")
-    return f"{value:.{SIGNIFICANT_DIGITS - 1}g}"
+    return f"{value:.{SIGNIFICANT_DIGITS}g}"
 
 
 def percent(share: float) -> str:

@@ -55,7 +55,7 @@ def passengers(folder: Path) -> Made:
     model = make_pipeline(columns, LogisticRegression()).fit(table, answer)
     joblib.dump(model, folder / "passengers.joblib", compress=3)
     table.assign(outcome=answer).to_csv(folder / "passengers.csv", index=False)
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"age": 30, "fare": 80.5, "cabin class": "first", "port": "Cherbourg"},
         {"age": None, "fare": 7.25, "cabin class": "third", "port": None},
         {"fare": 12, "cabin class": "steerage", "port": "Queenstown"},

@@ -13,6 +13,7 @@ from accounts.models import Scope, User
 from predictions.models import Alias, Job, ModelVersion, Prediction, Visibility
 from predictions.services.prediction_cancel import prediction_cancel
 from predictions.services.prediction_delete import prediction_delete
+from predictions.services.version_withdraw import version_withdraw
 from tests.predictions.api.conftest import FLAT, PREDICTIONS, Caller, errors_of
 
 pytestmark = pytest.mark.django_db
@@ -210,6 +211,18 @@ def test_the_same_key_makes_one_prediction(version: ModelVersion, alice: User, b
     other = post(client, body | {"input": FLAT | {"area": 81}}, **{"Idempotency-Key": "one"})
     assert (other.status_code, errors_of(other)) == (422, {})
     assert post(calls(bob), body, **{"Idempotency-Key": "one"}).json()["id"] != first.json()["id"]
+
+
+def test_a_repeat_finds_its_prediction_whatever_became_of_the_model(
+    version: ModelVersion, alice: User, calls: Caller
+) -> None:
+    client, body = calls(alice), {"model": version.model.full_name, "input": FLAT}
+    first = post(client, body, **{"Idempotency-Key": "one"})
+    Alias.objects.filter(version=version).delete()
+    version_withdraw(version=version, actor=None)
+    assert post(client, body).status_code == 404
+    again = post(client, body, **{"Idempotency-Key": "one"})
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
 
 
 def test_a_key_whose_prediction_was_deleted(version: ModelVersion, alice: User, calls: Caller) -> None:

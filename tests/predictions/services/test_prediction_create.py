@@ -11,6 +11,7 @@ from accounts.models import User
 from predictions.errors import InvalidInput, KeyReused, VersionWithdrawn
 from predictions.models import Door, IdempotencyKey, Job, ModelVersion, Prediction
 from predictions.services.prediction_create import prediction_create
+from predictions.services.prediction_recall import Once
 from tests.predictions.services.conftest import Ask
 
 pytestmark = pytest.mark.django_db
@@ -62,21 +63,21 @@ def test_a_withdrawn_version_is_refused(alice: User, version: ModelVersion) -> N
 
 class TestIdempotencyKey:
     def test_a_repeat_returns_the_first_prediction_as_it_now_is(self, alice: User, ask: Ask) -> None:
-        first = ask(alice, idempotency_key="k")
-        again = ask(alice, idempotency_key="k")
+        first = ask(alice, once=Once.of("k", 1))
+        again = ask(alice, once=Once.of("k", 1))
         assert [p.pk for p in again] == [p.pk for p in first]
         assert Prediction.objects.count() == Job.objects.count() == 1
 
     def test_another_request_under_the_same_key_is_refused(self, alice: User, ask: Ask) -> None:
-        ask(alice, idempotency_key="k")
+        ask(alice, once=Once.of("k", 1))
         with pytest.raises(KeyReused):
-            ask(alice, 2, idempotency_key="k")
+            ask(alice, 2, once=Once.of("k", 2))
         assert Prediction.objects.count() == 1
 
     def test_keys_are_per_person(self, alice: User, charlie: User, ask: Ask) -> None:
-        assert ask(alice, idempotency_key="k")[0].pk != ask(charlie, idempotency_key="k")[0].pk
+        assert ask(alice, once=Once.of("k", 1))[0].pk != ask(charlie, once=Once.of("k", 1))[0].pk
 
     def test_a_key_is_free_again_after_a_day(self, alice: User, ask: Ask) -> None:
-        first = ask(alice, idempotency_key="k")
+        first = ask(alice, once=Once.of("k", 1))
         IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=25))
-        assert ask(alice, idempotency_key="k")[0].pk != first[0].pk
+        assert ask(alice, once=Once.of("k", 1))[0].pk != first[0].pk
