@@ -70,7 +70,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         tokens = list(queryset.select_related("user"))
         if not is_confirmed(request):
             warning = "Programs that use them are refused at once. This cannot be undone."
-            return ask_first(request, admin=self, chosen=list(tokens), question="Revoke these?", warning=warning)
+            return ask_first(request, admin=self, chosen=tokens, question="Revoke these?", warning=warning)
         actor = request.user if isinstance(request.user, User) else None
         for token in tokens:
             done = token_revoke(token=token, actor=actor)

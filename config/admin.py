@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.forms import Form
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -42,7 +43,7 @@ def ask_first(
     request: HttpRequest,
     *,
     admin: ModelAdmin,
-    chosen: QuerySet[Any] | list[Model],
+    chosen: Sequence[Model],
     question: str,
     warning: str = "",
     form: Form | None = None,

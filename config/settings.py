@@ -208,4 +208,3 @@ SPECTACULAR_SETTINGS = {
 LOG_LEVEL = env.str("LOG_LEVEL", "WARNING" if LOCAL else "INFO")
 LOGGING = logging_config(level=LOG_LEVEL)
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # RequestIds has seen to it
-METRICS_DIR = Path(env.str("PROMETHEUS_MULTIPROC_DIR", str(ALMANAC_HOME / "run" / "metrics")))

@@ -28,7 +28,6 @@ class SaidAdmin(ReadOnlyAdmin):
 
     show_full_result_count = False
     paginator = CappedPaginator
-    list_select_related = ("prediction__version__model",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out what a list has no use for."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from predictions.models import Note, Status, Truth
@@ -22,9 +22,10 @@ class StatusFilter(admin.SimpleListFilter):
         """Name the choices."""
         return [(status.value, status.value) for status in Status]
 
-    def queryset(self, request: HttpRequest, queryset: PredictionQuerySet) -> PredictionQuerySet | None:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
         """Narrow to the chosen one."""
-        return queryset.in_status(self.value()) if self.value() in Status.values else queryset
+        chosen = self.value()
+        return cast(PredictionQuerySet, queryset).in_status(chosen) if chosen in Status.values else queryset
 
 
 class SaidFilter(admin.SimpleListFilter):
@@ -36,7 +37,7 @@ class SaidFilter(admin.SimpleListFilter):
         """Name the choices."""
         return [("yes", "yes"), ("no", "no")]
 
-    def queryset(self, request: HttpRequest, queryset: PredictionQuerySet) -> PredictionQuerySet | None:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
         """Narrow to those with, or without."""
         spoken = Exists(self.said.objects.filter(prediction=OuterRef("pk")))
         if self.value() not in ("yes", "no"):

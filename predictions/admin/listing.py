@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.admin.views.main import ChangeList
@@ -32,7 +32,7 @@ class CappedPaginator(Paginator):
     """Counts to ten thousand and leaves it there; filters lead further back than page numbers do."""
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         """The number of rows, or the cap."""
         return min(self._counted, COUNTED_ROWS)
 
@@ -52,7 +52,7 @@ class PredictionChangeList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> PredictionQuerySet:
         """Return the rows that the filters leave, without their heavy columns."""
-        found: PredictionQuerySet = super().get_queryset(request, exclude_parameters)
+        found = cast(PredictionQuerySet, super().get_queryset(request, exclude_parameters))
         between = span(self.params)
         if between:
             first, last = least_uuid7(between[0] - CLOCK_SLACK), least_uuid7(between[1] + CLOCK_SLACK)

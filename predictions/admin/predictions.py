@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -62,10 +63,11 @@ class PredictionAdmin(ReadOnlyAdmin):
         return PredictionChangeList
 
     def get_search_results(
-        self, request: HttpRequest, queryset: PredictionQuerySet, search_term: str
-    ) -> tuple[PredictionQuerySet, bool]:
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         """Narrow to what the search box says."""
-        return (search(queryset, search_term) if search_term.strip() else queryset), False
+        predictions = cast(PredictionQuerySet, queryset)
+        return (search(predictions, search_term) if search_term.strip() else queryset), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Prediction | None = None) -> Any:
         """Say why it failed, where it did."""

@@ -114,11 +114,11 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     def has_promote_permission(self, request: HttpRequest) -> bool:
         """True for who may move aliases."""
-        return request.user.has_perm("predictions.change_alias")  # type: ignore[union-attr]
+        return request.user.has_perm("predictions.change_alias")
 
     def has_withdraw_permission(self, request: HttpRequest) -> bool:
         """True for who may take versions out of service."""
-        return request.user.has_perm("predictions.change_modelversion")  # type: ignore[union-attr]
+        return request.user.has_perm("predictions.change_modelversion")
 
     @admin.action(description="Promote: have it answer under an alias", permissions=["promote"])
     def promote(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> HttpResponse | None:
@@ -205,7 +205,7 @@ class AliasAdmin(ReadOnlyAdmin):
 
     def has_move_permission(self, request: HttpRequest) -> bool:
         """True for who may move aliases."""
-        return request.user.has_perm("predictions.change_alias")  # type: ignore[union-attr]
+        return request.user.has_perm("predictions.change_alias")
 
     @admin.action(description="Roll back to the version before", permissions=["move"])
     def roll_back(self, request: HttpRequest, queryset: QuerySet[Alias]) -> HttpResponse | None:

@@ -70,8 +70,8 @@ def told_part(prediction: Prediction) -> Field | None:
 
 def review_form(request: HttpRequest, prediction: Prediction) -> ReviewForm | None:
     """Return the form for what this person may say; None where that is nothing."""
-    may_tell = request.user.has_perm("predictions.add_truth")  # type: ignore[union-attr]
-    may_note = request.user.has_perm("predictions.add_note")  # type: ignore[union-attr]
+    may_tell = request.user.has_perm("predictions.add_truth")
+    may_note = request.user.has_perm("predictions.add_note")
     if not (may_tell or may_note):
         return None
     given = request.POST if request.method == "POST" else None
@@ -87,7 +87,7 @@ def review(request: HttpRequest, object_id: str) -> HttpResponse:
     back = HttpResponseRedirect(reverse("admin:predictions_prediction_change", args=[prediction.pk]) + "#review")
     if not form.is_valid():
         for fault in (text for texts in form.errors.values() for text in texts):
-            messages.error(request, fault)
+            messages.error(request, str(fault))
         return back
     user: Any = request.user
     truth = form.cleaned_data.get("truth", MISSING)

@@ -27,11 +27,11 @@ def alias_rollback(*, alias: Alias, actor: User | None) -> ModelVersion:
 def version_before(alias: Alias) -> ModelVersion | None:
     """Return what rolling back would have answer, from the moves in the audit log; None where there is nothing."""
     moves = AuditEntry.objects.filter(action="alias_move", target=str(alias)).order_by("-pk")
-    number: int | None = alias.version.number
+    number = alias.version.number
     passed = {number}
-    while number is not None:
-        number = moves.filter(detail__to=number).values_list("detail__before", flat=True).first()
-        if number in passed:
+    while move := moves.filter(detail__to=number).first():
+        number = move.detail["before"]
+        if number is None or number in passed:
             return None
         passed.add(number)
         version = ModelVersion.objects.answering().filter(model=alias.model, number=number).first()

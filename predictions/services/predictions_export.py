@@ -77,13 +77,13 @@ def _lines(chosen: PredictionQuerySet, versions: dict[int, ModelVersion]) -> Ite
     inputs = _columns(field.name for version in versions.values() for field in version.schema.input)
     outputs = _columns(name for version in versions.values() for name in version.schema.output_parts)
     header = [*FACTS, *(f"input.{name}" for name in inputs), *(f"output.{name}" for name in outputs)]
-    yield writer.writerow(map(neutralised, header))  # type: ignore[misc]  # csv says: whatever write returns
+    yield writer.writerow(map(neutralised, header))
     for prediction in _newest_first(chosen):
         version = versions[prediction.version_id]
         given = masked(prediction.input, version.schema.input)
         answered = masked(prediction.output, output_fields(version))
         cells = [*_facts(prediction, version), *map(given.get, inputs), *map(answered.get, outputs)]
-        yield writer.writerow(map(_cell, cells))  # type: ignore[misc]
+        yield writer.writerow(map(_cell, cells))
 
 
 def _columns(names: Iterable[str]) -> list[str]:

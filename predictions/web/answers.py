@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlcore.schema import Field, Schema
+from mlcore.fields import Field
+from mlcore.schema import Schema
 from predictions.models import Prediction
 from predictions.services.predictions_export import PRIVATE, masked, output_fields
 from predictions.web.wording import as_text, bound, number, percent, picture_of, sentence

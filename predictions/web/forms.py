@@ -14,8 +14,8 @@ from django.template.loader import render_to_string
 from django.utils.datastructures import MultiValueDict
 from django.utils.safestring import SafeString
 
-from mlcore.fields import Kind
-from mlcore.schema import MISSING, Field, FieldError, Schema
+from mlcore.fields import MISSING, Field, FieldError, Kind
+from mlcore.schema import Schema
 from predictions.web.wording import as_text, count, picture_of, range_text, sentence
 
 PREFIX = "input."
@@ -97,12 +97,12 @@ class InputForm(forms.Form):
         self.too_large: list[FieldError] = []
         texts = self._texts(typed, files) if typed is not None else None
         super().__init__(texts, auto_id="field-%s")
-        for number, field in enumerate(schema.input):
-            box = InputField(field)
+        self.controls = {PREFIX + field.name: InputField(field) for field in schema.input}
+        self.fields.update(self.controls)
+        for number, box in enumerate(self.controls.values()):
             box.named(f"field-{number}")
-            self.fields[PREFIX + field.name] = box
             if row is not None:
-                box.initial = as_text(field, row[field.name]) if field.name in row else ""
+                box.initial = as_text(box.field, row[box.field.name]) if box.field.name in row else ""
 
     def inputs(self) -> dict[str, Any]:
         """Return the row that was typed, for the schema to check."""
@@ -114,10 +114,10 @@ class InputForm(forms.Form):
         self.full_clean()
         for error in errors:
             name, index = self._place(error.field)
-            if name not in self.fields:
+            box = self.controls.get(name)
+            if box is None:
                 self.add_error(None, f"{error.field} {error.message}".strip())
                 continue
-            box = self.fields[name]
             box.named(box.widget.attrs["id"], is_wrong=True)
             self.add_error(name, f"{box.label}{index} {error.message}")
 
@@ -128,8 +128,9 @@ class InputForm(forms.Form):
 
     def wrong(self) -> list[tuple[str, str]]:
         """Return the id of the control and the text of each error, in the order of the fields."""
-        whole = [("", text) for text in self.non_field_errors()]
-        return whole + [(self._target(box), text) for box in self.boxes() for text in box.errors]
+        whole = [("", str(text)) for text in self.non_field_errors()]
+        boxes = self.controls.items()
+        return whole + [(self._target(box), str(text)) for name, box in boxes for text in self.errors.get(name, ())]
 
     def _place(self, path: str) -> tuple[str, str]:
         """Return the box a path such as `values[3]` points into, and where in it."""
@@ -137,9 +138,9 @@ class InputForm(forms.Form):
         return (PREFIX + path[: inside.start()], inside[0]) if inside else (PREFIX + path, "")
 
     @staticmethod
-    def _target(box: BoundField) -> str:
-        id = str(box.field.widget.attrs["id"])
-        return f"{id}_0" if box.field.is_group else id
+    def _target(box: InputField) -> str:
+        id = str(box.widget.attrs["id"])
+        return f"{id}_0" if box.is_group else id
 
     def _texts(self, typed: Mapping[str, Any], files: MultiValueDict[str, UploadedFile] | None) -> dict[str, str]:
         texts: dict[str, str] = {}

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.requests import SignedInRequest
 from predictions.errors import StillRunning
 from predictions.filters import PredictionFilter
 from predictions.models import Prediction, RegisteredModel
@@ -27,7 +28,7 @@ MODELS_OFFERED = 200
 
 @require_safe
 @login_required
-def predictions(request: HttpRequest) -> HttpResponse:
+def predictions(request: SignedInRequest) -> HttpResponse:
     """List my predictions, newest first, narrowed by what the address says."""
     here = _here(request)
     if "" in request.GET.values() and not request.htmx:
@@ -52,7 +53,7 @@ def predictions(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_required
-def predictions_export_view(request: HttpRequest) -> StreamingHttpResponse | HttpResponse:
+def predictions_export_view(request: SignedInRequest) -> StreamingHttpResponse | HttpResponse:
     """Hand out what the list shows, all pages of it, as CSV."""
     found = _filtered(request)
     if not found.is_valid():
@@ -65,7 +66,7 @@ def predictions_export_view(request: HttpRequest) -> StreamingHttpResponse | Htt
 
 @require_POST
 @login_required
-def predictions_delete(request: HttpRequest) -> HttpResponse:
+def predictions_delete(request: SignedInRequest) -> HttpResponse:
     """Ask once more, then forget the chosen ones of my predictions."""
     ids = [id for id in map(_uuid, request.POST.getlist("id")) if id]
     mine = Prediction.objects.visible_to(request.user).filter(pk__in=ids)
@@ -86,18 +87,18 @@ def predictions_delete(request: HttpRequest) -> HttpResponse:
     return redirect("predictions")
 
 
-def _filtered(request: HttpRequest) -> PredictionFilter:
+def _filtered(request: SignedInRequest) -> PredictionFilter:
     return PredictionFilter(request.GET, queryset=Prediction.objects.visible_to(request.user), request=request)
 
 
-def _page(request: HttpRequest, queryset: PredictionQuerySet) -> Page:
+def _page(request: SignedInRequest, queryset: PredictionQuerySet) -> Page:
     try:
         return page_of(queryset, cursor=request.GET.get("cursor", ""))
     except InvalidCursor:
         return page_of(queryset)
 
 
-def _query(request: HttpRequest) -> QueryDict:
+def _query(request: SignedInRequest) -> QueryDict:
     """Return the filters that are set, without the page."""
     query = QueryDict(mutable=True)
     for name in FILTERS:
@@ -106,13 +107,13 @@ def _query(request: HttpRequest) -> QueryDict:
     return query
 
 
-def _here(request: HttpRequest) -> str:
+def _here(request: SignedInRequest) -> str:
     """Return this address with the filters that are set, and without the empty ones that a form sends along."""
     query = _query(request).urlencode()
     return f"{reverse('predictions')}?{query}" if query else reverse("predictions")
 
 
-def _link(request: HttpRequest, cursor: str | None) -> str:
+def _link(request: SignedInRequest, cursor: str | None) -> str:
     if cursor is None:
         return ""
     query = _query(request)

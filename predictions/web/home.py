@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from accounts.requests import SignedInRequest
 from predictions.models import CHAMPION, Alias, Prediction, RegisteredModel
 from predictions.selectors import ModelFigures, model_figures
 from predictions.web.answers import entry_of
@@ -18,7 +19,7 @@ LATEST_SHOWN = 6
 
 @require_safe
 @login_required
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     """Show models and my latest predictions."""
     champions = Alias.objects.filter(name=CHAMPION).select_related("version")
     prefetch = Prefetch("aliases", queryset=champions, to_attr="champions")

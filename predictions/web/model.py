@@ -9,11 +9,12 @@ from uuid import UUID
 import structlog
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 
+from accounts.requests import SignedInRequest
 from mlcore.fields import FieldError
 from predictions.errors import InvalidInput, Refusal
 from predictions.models import CHAMPION, Door, ModelVersion, Prediction, RegisteredModel
@@ -36,7 +37,7 @@ TABS = {"run": "Run", "api": "API", "examples": "Examples", "versions": "Version
 @csrf_exempt  # the check reads the body: `_asked` makes it, once the body is known to be small enough
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def model(request: HttpRequest, owner: str, name: str) -> HttpResponse:
+def model(request: SignedInRequest, owner: str, name: str) -> HttpResponse:
     """Show a model, or ask it."""
     found = get_object_or_404(RegisteredModel.objects.visible_to(request.user), owner=owner, name=name)
     if request.method == "POST":
@@ -48,7 +49,7 @@ def model(request: HttpRequest, owner: str, name: str) -> HttpResponse:
     return _page(request, found, version, tab=tab)
 
 
-def _is_too_large(request: HttpRequest) -> bool:
+def _is_too_large(request: SignedInRequest) -> bool:
     """True where the body cannot be read: for its length, or for its text without the files."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
         return True
@@ -58,7 +59,7 @@ def _is_too_large(request: HttpRequest) -> bool:
         return True
 
 
-def _refused(request: HttpRequest, found: RegisteredModel) -> HttpResponse:
+def _refused(request: SignedInRequest, found: RegisteredModel) -> HttpResponse:
     version = found.version_of(CHAMPION)
     if version is None:
         raise Http404
@@ -69,14 +70,14 @@ def _refused(request: HttpRequest, found: RegisteredModel) -> HttpResponse:
 
 
 @csrf_protect
-def _asked(request: HttpRequest, found: RegisteredModel) -> HttpResponse:
+def _asked(request: SignedInRequest, found: RegisteredModel) -> HttpResponse:
     version = _version(request, found)
     if version is None:
         raise Http404
     return _run(request, found, version)
 
 
-def _version(request: HttpRequest, found: RegisteredModel) -> ModelVersion | None:
+def _version(request: SignedInRequest, found: RegisteredModel) -> ModelVersion | None:
     """Return the version a form was made for or the address names, else the champion."""
     asked = request.POST.get("version") or request.GET.get("version")
     if not asked:
@@ -90,7 +91,7 @@ def _version(request: HttpRequest, found: RegisteredModel) -> ModelVersion | Non
     return version
 
 
-def _run(request: HttpRequest, found: RegisteredModel, version: ModelVersion) -> HttpResponse:
+def _run(request: SignedInRequest, found: RegisteredModel, version: ModelVersion) -> HttpResponse:
     form = InputForm(version.schema, typed=request.POST, files=request.FILES)
     try:
         if form.too_large:
@@ -116,7 +117,7 @@ def _run(request: HttpRequest, found: RegisteredModel, version: ModelVersion) ->
 
 
 def _page(
-    request: HttpRequest,
+    request: SignedInRequest,
     found: RegisteredModel,
     version: ModelVersion | None,
     *,
@@ -140,11 +141,12 @@ def _page(
     return render(request, "predictions/model.html", context, status=status)
 
 
-def _filled(request: HttpRequest, version: ModelVersion) -> Mapping[str, Any] | None:
+def _filled(request: SignedInRequest, version: ModelVersion) -> Mapping[str, Any] | None:
     """Return the row the address asks to fill in: an example's, or that of an earlier prediction."""
     if "from" in request.GET:
         earlier = Prediction.objects.visible_to(request.user).filter(version__model=version.model, data_removed=False)
-        found = earlier.filter(pk=_uuid(request.GET["from"])).first()
+        wanted = _uuid(request.GET["from"])
+        found = earlier.filter(pk=wanted).first() if wanted else None
         return found.input if found else None
     examples = examples_of(version)
     number = request.GET.get("example", "")
@@ -159,7 +161,7 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _run_part(request: HttpRequest, version: ModelVersion) -> dict[str, Any]:
+def _run_part(request: SignedInRequest, version: ModelVersion) -> dict[str, Any]:
     mine = Prediction.objects.visible_to(request.user).filter(version__model=version.model)
     latest = mine.with_status().select_related("version__model").newest_first()[:MINE_SHOWN]
     return {
@@ -169,19 +171,19 @@ def _run_part(request: HttpRequest, version: ModelVersion) -> dict[str, Any]:
     }
 
 
-def _api_part(request: HttpRequest, version: ModelVersion) -> dict[str, Any]:
+def _api_part(request: SignedInRequest, version: ModelVersion) -> dict[str, Any]:
     return {"snippets": snippets_of(request, version)}
 
 
-def _examples_part(_: HttpRequest, version: ModelVersion) -> dict[str, Any]:
+def _examples_part(_: SignedInRequest, version: ModelVersion) -> dict[str, Any]:
     return {"examples": examples_of(version)}
 
 
-def _versions_part(_: HttpRequest, version: ModelVersion) -> dict[str, Any]:
+def _versions_part(_: SignedInRequest, version: ModelVersion) -> dict[str, Any]:
     return {}
 
 
-def _about_part(_: HttpRequest, version: ModelVersion) -> dict[str, Any]:
+def _about_part(_: SignedInRequest, version: ModelVersion) -> dict[str, Any]:
     return {"card": card_html(version.model.card), "metrics": version.metrics}
 
 

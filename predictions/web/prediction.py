@@ -7,11 +7,12 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from accounts.requests import SignedInRequest
 from predictions.models import Prediction, Reason
 from predictions.services.prediction_cancel import prediction_cancel
 from predictions.web.answers import answer_of, given_of
@@ -33,7 +34,7 @@ ADVICE = {
 @require_safe
 @vary_on_headers("HX-Request")
 @login_required
-def prediction(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
+def prediction(request: SignedInRequest, prediction_id: UUID) -> HttpResponse:
     """Show a prediction; a page that waits asks again for the part that changes."""
     mine = Prediction.objects.visible_to(request.user).with_status()
     found = get_object_or_404(
@@ -47,7 +48,7 @@ def prediction(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
-def prediction_cancel_view(request: HttpRequest, prediction_id: UUID) -> HttpResponse:
+def prediction_cancel_view(request: SignedInRequest, prediction_id: UUID) -> HttpResponse:
     """Take back what waits or runs."""
     found = get_object_or_404(Prediction.objects.visible_to(request.user), pk=prediction_id)
     if prediction_cancel(user=request.user, prediction_id=found.pk):
@@ -67,7 +68,6 @@ def context_of(found: Prediction) -> dict[str, Any]:
         "given": [] if found.data_removed else given_of(schema, found.input, warnings=found.warnings),
         "answer": answer_of(schema, found.output) if found.output is not None else None,
         "advice": ADVICE[Reason(found.reason)] if found.reason else "",
-        "reason": Reason(found.reason).label if found.reason else "",
-        "can_retry": bool(found.reason) and Reason(found.reason).retryable,
+        "reason": found.get_reason_display() or "",
         "timeline": timeline_of(found),
     }

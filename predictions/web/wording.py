@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from mlcore.schema import Field
+from mlcore.fields import Field
 
 SIGNIFICANT_DIGITS = 4
 # Formats a browser draws without running anything; SVG is not among them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ class Visit:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _note(self, message: ConsoleMessage) -> None:
-        # A form with mistakes in it is answered with 422, which Chromium notes as a failed load.
-        if message.type in ("error", "warning") and "422" not in message.text:
+        # A form with mistakes in it is answered with 413 or 422, which Chromium notes as a failed load.
+        refused = re.search(r"status of 4(13|22)", message.text)
+        if message.type in ("error", "warning") and not refused:
             self.complaints.append(message.text)
 
     def open(self, path: str) -> Page:

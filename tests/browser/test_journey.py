@@ -63,9 +63,22 @@ def test_a_large_picture_is_made_smaller(
     (tmp_path / "large.bmp").write_bytes(bitmap(side=700))
     page = visit(alice).open("/models/demo/digits")
     page.set_input_files("input[type=file]", tmp_path / "large.bmp")
-    page.wait_for_function("document.querySelector('input[type=file]').files[0].type === 'image/jpeg'")
+    expect(page.locator(".thumb img")).to_be_visible()
+    assert page.evaluate("document.querySelector('input[type=file]').files[0].type") == "image/jpeg"
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".headline")).to_be_visible()
+
+
+def test_a_huge_upload_gets_a_message(
+    alice: User, demos: dict[str, ModelVersion], visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    (tmp_path / "huge.png").write_bytes(bytes(12_000_000))
+    here = visit(alice, java_script_enabled=False)
+    page = here.open("/models/demo/digits")
+    page.set_input_files("input[type=file]", tmp_path / "huge.png")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator(".summary")).to_contain_text("What was sent is too large")
+    assert not Prediction.objects.filter(user=alice).exists()
 
 
 def bitmap(*, side: int) -> bytes:

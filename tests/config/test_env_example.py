@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 
 LISTED = dict(re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 SUPERVISOR = {"HOST", "PORT", "ALMANAC_HOME", "WEB_WORKERS", "WEB_THREADS", "WORKER_LANES"}
+LIBRARIES = {"PROMETHEUS_MULTIPROC_DIR"}
 
 
 def read_by_settings() -> dict[str, object]:
@@ -42,7 +43,7 @@ def read_by_compose() -> set[str]:
 
 
 def test_it_names_what_is_read_and_nothing_else() -> None:
-    assert set(LISTED) == {*read_by_settings(), *SUPERVISOR, *read_by_compose()}
+    assert set(LISTED) == {*read_by_settings(), *SUPERVISOR, *LIBRARIES, *read_by_compose()}
 
 
 @pytest.mark.parametrize(("name", "default"), read_by_settings().items())

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(facts(prediction, version)))
         elif prediction.status == Status.SUCCEEDED:
-            for name, value in prediction.output.items():
+            for name, value in (prediction.output or {}).items():
                 self.stdout.write(f"{name}: {value if isinstance(value, str) else json.dumps(value)}")
         if prediction.status == Status.SUCCEEDED:
             return

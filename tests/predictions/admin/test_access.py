@@ -17,7 +17,7 @@ from predictions.services.truth_tell import truth_tell
 from tests.predictions.admin.conftest import ended
 
 SEEN = {"registeredmodel", "modelversion", "alias", "prediction"}
-ROLES = {
+ROLES: dict[str, tuple[set[str], set[str], set[str]]] = {
     # what each may see, change and add
     "anonymous": (set(), set(), set()),
     "plain": (set(), set(), set()),
@@ -31,7 +31,7 @@ EDITED_BY_SUPERUSERS = {"user", "group", "emailaddress"}
 def pages() -> Iterator[tuple[str, str]]:
     """Name each registered model with its URL names' beginning."""
     for model in admin.site._registry:
-        yield model._meta.model_name, f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        yield str(model._meta.model_name), f"admin:{model._meta.app_label}_{model._meta.model_name}"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def everything(alice: User, tumour: ModelVersion) -> dict[str, object]:
         prediction.truth,
         prediction.notes.get(),
     ]
-    return {row._meta.model_name: row.pk for row in (*rows, alice, token, audit) if row}
+    return {str(row._meta.model_name): row.pk for row in (*rows, alice, token, audit) if row}
 
 
 @pytest.fixture

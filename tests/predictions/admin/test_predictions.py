@@ -129,7 +129,7 @@ def test_stored_script_is_shown_and_never_run(
     for address in (LIST, page(prediction), version_page, "/admin/predictions/truth/", f"{LIST}?q={SCRIPT}"):
         text = client.get(address).content.decode()
         assert "<script>alert" not in text, address
-        assert "image/svg" not in text or "<img" not in text, address
+        assert '<img src="data:image/svg' not in text, address
     assert "&lt;script&gt;alert" in client.get(page(prediction)).content.decode()
 
 
@@ -233,7 +233,7 @@ def test_export_gives_a_file_and_is_remembered(
 ) -> None:
     one, _ = ended(alice, tumour), ended(alice, tumour)
     response = signed_in(reviewer).post(LIST, {"action": "export_csv", "_selected_action": [str(one.pk)]})
-    lines = b"".join(response.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    lines = b"".join(response.streaming_content).decode().splitlines()
     assert response["Content-Disposition"].startswith('attachment; filename="predictions-')
     assert len(lines) == 2
     assert str(one.pk) in lines[1]

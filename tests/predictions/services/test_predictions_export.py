@@ -104,7 +104,7 @@ def test_it_reads_page_by_page(alice: User, version: ModelVersion, django_assert
         Prediction(user=alice, version=version, door=Door.API, call_id=call, input={"area": number})
         for number in range(2 * ROWS_AT_ONCE + 1)
     )
-    with django_assert_max_num_queries(12):  # type: ignore[operator]
+    with django_assert_max_num_queries(12):
         rows = read(alice)
     assert {row["input.area"] for row in rows} == {str(number) for number in range(2 * ROWS_AT_ONCE + 1)}
 

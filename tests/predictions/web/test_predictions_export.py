@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 def rows(client: Client, **query: str) -> list[dict[str, str]]:
     response = client.get(reverse("predictions-export"), query)
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    return list(csv.DictReader(b"".join(response).decode().splitlines()))  # type: ignore[arg-type]
+    return list(csv.DictReader(b"".join(response).decode().splitlines()))
 
 
 def test_it_hands_out_mine_only(
