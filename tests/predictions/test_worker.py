@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.db.models.functions import Now
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import SettingsWrapper
 
 from accounts.models import User
 from mlcore.engine import Engine
