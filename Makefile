@@ -4,11 +4,10 @@ STAMPS := .venv/.stamps
 PYTHON := .venv/bin/python
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PYTHON) -m pip install --quiet --only-binary :all:
 WITH_SERVERS := $(PYTHON) -m config.embedded exec --
-# The Valkey wheel comes without what its pytest plugin imports.
-PYTEST := -m pytest -p no:valkey
+PYTEST := -m pytest
 PYTHON311 ?= python3.11 python3 python
 
-.PHONY: help serve test test-browser lint format clean
+.PHONY: help serve test coverage test-browser lint format clean
 
 help:
 	@echo "make serve         run Almanac here: PostgreSQL, Valkey, web server and worker, nothing to install first"
@@ -23,7 +22,12 @@ serve: $(STAMPS)/run
 	@exec $(PYTHON) manage.py serve
 
 test: $(STAMPS)/dev
-	@exec $(WITH_SERVERS) $(PYTHON) $(PYTEST) $(ARGS)
+	@exec $(WITH_SERVERS) $(PYTHON) $(PYTEST) --numprocesses 2 $(ARGS)
+
+# After `make test PYTEST='-m coverage run -m pytest'`: what the tests ran of the engine and the services, in all processes.
+coverage: $(STAMPS)/dev
+	@$(PYTHON) -m coverage combine --quiet
+	@exec $(PYTHON) -m coverage report --include 'mlcore/*,predictions/services/*' --skip-covered --fail-under 90
 
 test-browser: $(STAMPS)/dev
 	@exec $(WITH_SERVERS) $(PYTHON) $(PYTEST) -m browser $(ARGS)

@@ -99,7 +99,7 @@ DATABASES["default"] |= {
         "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=5s",
     },
 }
-DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 24)
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 32)
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
 

@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 LANE_TASK = "predictions.tasks.lane"
 RING_CHANNEL = "almanac_ring"
+LANES_CHANNEL = "almanac:lanes"
 RING_AGAIN_SECONDS = 1.0
 BROKER_REST_SECONDS = 1.0
 
@@ -42,8 +43,8 @@ def redis_client() -> redis.Redis:
 class Bell:
     """Rings for versions from a thread of its own.
 
-    A version rung for is not rung for again until an answer of it came back or a second has passed; what was
-    wanted meanwhile is rung then. The lane claims until nothing waits, so one ring serves all that came before.
+    While a version's lane turns it needs no ring: it claims until nothing waits. So after a ring there is no other
+    until a worker says that the lane has ended, or a second has passed; what was wanted meanwhile is rung then.
     """
 
     def __init__(self) -> None:
@@ -62,8 +63,8 @@ class Bell:
                 self._thread.start()
             self._changed.notify()
 
-    def heard(self, version_id: int) -> None:
-        """Note that a lane of the version turns, or has turned."""
+    def lane_ended(self, version_id: int) -> None:
+        """Note that a worker found nothing more to claim; what has come since needs a ring."""
         with self._changed:
             if self._rung.pop(version_id, None) is not None and version_id in self._wanted:
                 self._changed.notify()
@@ -92,6 +93,7 @@ class Bell:
                 self._broker_rests_until = time.monotonic() + BROKER_REST_SECONDS
                 log.warning("ring_failed", error=str(error))
         notify(version_id)
+        self.lane_ended(version_id)  # nobody could tell us
 
 
 def notify(version_id: int) -> None:
@@ -119,10 +121,18 @@ def reply_channel(reply_to: int) -> str:
     return f"almanac:reply:{reply_to}"
 
 
-def announce(*, reply_to: int, version_id: int, ids: Iterable[UUID]) -> None:
+def lane_ended(version_id: int) -> None:
+    """Tell all web processes that a version's lane has ended in this worker. Unheard, they ring after a second."""
+    _publish(LANES_CHANNEL, str(version_id).encode())
+
+
+def announce(*, reply_to: int, ids: Iterable[UUID]) -> None:
     """Tell a web process that predictions of its have ended. Unheard, it finds out by looking."""
-    message = orjson.dumps({"version": version_id, "ids": [str(id) for id in ids]})
+    _publish(reply_channel(reply_to), orjson.dumps([str(id) for id in ids]))
+
+
+def _publish(channel: str, message: bytes) -> None:
     try:
-        redis_client().publish(reply_channel(reply_to), message)
+        redis_client().publish(channel, message)
     except (redis.RedisError, OSError) as error:
         log.warning("announce_failed", error=str(error))

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from mlcore.engine import Engine
+from predictions import dispatch
 from predictions.models import ModelVersion
 from predictions.services.batch_run import batch_run
 from predictions.services.prediction_claim import Batch, prediction_claim
@@ -53,6 +54,7 @@ class Lanes:
             with self._lock:
                 self._turning.pop(version_id, None)
             connection.close()
+            dispatch.lane_ended(version_id)
 
     def turning(self) -> set[int]:
         """Return the versions whose lanes turn now."""

@@ -84,21 +84,20 @@ class Post:
 
     def _listen(self) -> None:
         with dispatch.redis_client().pubsub(ignore_subscribe_messages=True) as channel:
-            channel.subscribe(dispatch.reply_channel(REPLY_TO))
+            channel.subscribe(dispatch.reply_channel(REPLY_TO), dispatch.LANES_CHANNEL)
             while True:
                 message = channel.get_message(timeout=LOOK_SECONDS)
                 if message:
-                    self._read(message["data"])
+                    self._read(message["channel"].decode(), message["data"])
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, channel: str, data: bytes) -> None:
         try:
-            news = orjson.loads(data)
-            version_id, ids = int(news["version"]), [UUID(text) for text in news["ids"]]
-        except (ValueError, TypeError, KeyError):
+            if channel == dispatch.LANES_CHANNEL:
+                dispatch.bell.lane_ended(int(data))
+            else:
+                self.deliver([UUID(text) for text in orjson.loads(data)])
+        except (ValueError, TypeError, AttributeError):
             log.warning("announcement_unreadable", size_bytes=len(data))
-            return
-        dispatch.bell.heard(version_id)
-        self.deliver(ids)
 
     def _look(self) -> None:
         time.sleep(LOOK_SECONDS)

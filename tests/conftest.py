@@ -27,6 +27,7 @@ from pytest_django import DjangoDbBlocker
 from accounts.models import User
 from accounts.services.token_create import token_create
 from config.celery import app
+from config.embedded.deathpact import die_with
 from mlcore.artifacts import ArtifactStore
 from mlcore.engine import Engine
 from mlcore.manifest import Manifest
@@ -156,9 +157,15 @@ class Process:
 
     def __init__(self, *command: str, environment: dict[str, str], log: Path) -> None:
         self.log = log
+        parent = os.getpid()
         with log.open("ab") as out:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", *command], cwd=ROOT, env=environment, stdout=out, stderr=out
+                [sys.executable, "-m", *command],
+                cwd=ROOT,
+                env=environment,
+                stdout=out,
+                stderr=out,
+                preexec_fn=lambda: die_with(parent),
             )
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = 30) -> None:

@@ -78,7 +78,7 @@ def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seco
         ).inc()
         log.info("prediction_ended", **fields, status=ending.status, reason=ending.reason, attempts=job.attempts)
     for reply_to, ids in replies.items():
-        dispatch.announce(reply_to=reply_to, version_id=batch.version_id, ids=ids)
+        dispatch.announce(reply_to=reply_to, ids=ids)
 
 
 def _ending(job: Claimed, outcome: Success | Failure) -> Ending:

@@ -6,11 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
-from pytest_django import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.models import User
 from mlcore.engine import Engine
@@ -62,6 +64,14 @@ def until(true: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def in_thread(ask: Callable, version: ModelVersion, number: float) -> list[Prediction]:
+    """Ask as a thread of a web process does, which gives its connection back."""
+    try:
+        return ask(version, number)
+    finally:
+        connection.close()
 
 
 def runner_of(process: Process) -> int:
@@ -171,9 +181,7 @@ def test_canceling_what_runs_ends_it_and_drops_the_answer(
     assert (prediction.status, prediction.output) == ("canceled", None)
 
 
-def test_a_lost_ring_is_made_good(
-    worker: Process, register: Callable, ask: Callable, settings: SettingsWrapper
-) -> None:
+def test_a_lost_ring_is_made_good(worker: Process, register: Callable, ask: Callable, settings: Settings) -> None:
     version = register(Doubles())
     settings.RINGS = False
     began = time.monotonic()
@@ -182,7 +190,7 @@ def test_a_lost_ring_is_made_good(
 
 
 def test_without_the_broker_postgresql_rings(
-    worker: Process, register: Callable, ask: Callable, settings: SettingsWrapper
+    worker: Process, register: Callable, ask: Callable, settings: Settings
 ) -> None:
     version = register(Doubles())
     settings.RINGS = False
@@ -201,6 +209,20 @@ class TestRingsCarryTheWork:
         took = sorted(ended(ask(version, number))[0].total_seconds for number in range(20))
         assert took[10] < 0.1  # a look would come after 0.25 s
 
+    def test_latency_after_many_asked_at_once(
+        self, alone: Callable, register: Callable, ask: Callable, alice: User
+    ) -> None:
+        """A ring held back while others were under way must not leave every later one a step behind."""
+        alone(IDLE_LOOK_SECONDS="0")
+        version = register(Doubles())
+        ended(ask(version, 0))
+        for _ in range(3):
+            with ThreadPoolExecutor(16) as crowd:
+                asked = list(crowd.map(lambda number: in_thread(ask, version, number), range(64)))
+            ended([prediction for predictions in asked for prediction in predictions])
+            took = sorted(ended(ask(version, number))[0].total_seconds for number in range(10))
+            assert took[5] < 0.1
+
     def test_a_forged_ring_is_harmless(self, worker: Process, register: Callable, ask: Callable) -> None:
         for arguments in ([10**9], ["junk"], [], [None]):
             dispatch.app.send_task(dispatch.LANE_TASK, args=arguments)
@@ -208,7 +230,7 @@ class TestRingsCarryTheWork:
 
 
 def test_an_expired_lease_is_swept(
-    worker: Process, register: Callable, ask: Callable, alice: User, settings: SettingsWrapper
+    worker: Process, register: Callable, ask: Callable, alice: User, settings: Settings
 ) -> None:
     version = register(Doubles())
     settings.RINGS = False
