@@ -103,8 +103,6 @@ def notify(version_id: int) -> None:
             cursor.execute("select pg_notify(%s, %s)", [RING_CHANNEL, str(version_id)])
     except DatabaseError as error:
         log.warning("notify_failed", error=str(error))
-    finally:
-        connection.close()
 
 
 bell = Bell()

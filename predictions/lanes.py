@@ -92,29 +92,33 @@ class Lanes:
         after_user = claims = 0
         while not self._stopping.is_set():
             claims += 1
-            batch = self._claim(version, after_user=after_user)
-            solo = None
-            if batch is None or claims % SOLO_AT_LEAST_EVERY == 0:
-                solo = self._claim(version, solo=True)
-            for claimed in filter(None, (batch, solo)):
-                self._run(claimed, version)
-            if batch is None and solo is None and after_user == 0:
+            solo_is_due = claims % SOLO_AT_LEAST_EVERY == 0
+            batch = (
+                (solo_is_due and self._claim(version, solo=True))
+                or self._claim(version, after_user=after_user)
+                or self._claim(version, solo=True)
+            )
+            if batch:
+                self._run(batch, version)
+            elif after_user == 0:
                 return
-            full = batch is not None and len(batch.jobs) == settings.MICRO_BATCH_ROWS
-            after_user = max(job.user_id for job in batch.jobs) if batch and full else 0
+            is_full = batch and len(batch.jobs) == settings.MICRO_BATCH_ROWS
+            after_user = max(job.user_id for job in batch.jobs) if batch and is_full else 0
 
     def _claim(self, version: ModelVersion, *, after_user: int = 0, solo: bool = False) -> Batch | None:
-        return prediction_claim(
+        batch = prediction_claim(
             version_id=version.pk,
             limit=settings.MICRO_BATCH_ROWS,
             run_seconds=settings.PREDICTION_TIMEOUT_SECONDS + self.engine.load_timeout_seconds,
             after_user=after_user,
             solo=solo,
         )
+        if batch:
+            with self._lock:
+                self._tokens.add(batch.token)
+        return batch
 
     def _run(self, batch: Batch, version: ModelVersion) -> None:
-        with self._lock:
-            self._tokens.add(batch.token)
         try:
             batch_run(batch=batch, version=version, engine=self.engine)
         finally:

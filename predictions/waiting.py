@@ -15,7 +15,6 @@ from uuid import UUID
 import orjson
 import structlog
 from django.conf import settings
-from django.db import connection
 
 from predictions import dispatch
 from predictions.loops import forever
@@ -104,10 +103,7 @@ class Post:
         with self._lock:
             silent = list(self._waiters)
         if silent:
-            try:
-                self.deliver(Prediction.objects.ended(silent).values_list("pk", flat=True))
-            finally:
-                connection.close()
+            self.deliver(Prediction.objects.ended(silent).values_list("pk", flat=True))
 
 
 post = Post()

@@ -7,8 +7,7 @@ import random
 import select
 import socket
 import threading
-from collections.abc import Callable
-from functools import cached_property
+from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -43,28 +42,24 @@ WAITING_VERSIONS = """
 
 
 class Worker:
-    """The one of this process. Its engine starts when the first lane turns."""
+    """The one of this process."""
+
+    lanes: Lanes
 
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()}-{os.getpid()}"
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
+        self._closed = threading.Event()
         self._threads: list[threading.Thread] = []
-
-    @cached_property
-    def lanes(self) -> Lanes:
-        """The lanes, with the engine they share."""
-        return Lanes(engine_of_settings())
 
     def start(self) -> None:
         """Begin the loops. They need the database only: a worker that cannot reach the broker works."""
-        for turn in (self._look, self._renew, self._sweep):
+        self.lanes = Lanes(engine_of_settings())
+        # Leases are renewed until the last run has ended.
+        for turn, stop in ((self._look, self._stopping), (self._sweep, self._stopping), (self._renew, self._closed)):
             name = turn.__name__.strip("_")
             thread = threading.Thread(
-                target=forever,
-                args=(self._returning_connection(turn),),
-                kwargs={"name": name, "stop": self._stop},
-                name=name,
-                daemon=True,
+                target=forever, args=(turn,), kwargs={"name": name, "stop": stop}, name=name, daemon=True
             )
             thread.start()
             self._threads.append(thread)
@@ -72,27 +67,18 @@ class Worker:
 
     def stop(self) -> None:
         """Claim nothing more."""
-        self._stop.set()
+        self._stopping.set()
         self.lanes.stop()
 
     def close(self) -> None:
         """Finish what runs, end the runners, and take our name from the list of workers."""
         self.stop()
         self.lanes.close()
+        self._closed.set()
         self.lanes.engine.close()
         for thread in self._threads:
             thread.join(timeout=2)
         WorkerPulse.objects.filter(name=self.name).delete()
-
-    @staticmethod
-    def _returning_connection(turn: Callable[[], None]) -> Callable[[], None]:
-        def with_connection() -> None:
-            try:
-                turn()
-            finally:
-                connection.close()
-
-        return with_connection
 
     def _look(self) -> None:
         """Listen for rings through PostgreSQL, and look for work nobody rang for."""
@@ -101,7 +87,7 @@ class Worker:
         with connection.cursor() as cursor:
             cursor.execute(f"listen {dispatch.RING_CHANNEL}")
         try:
-            while not self._stop.is_set():
+            while not self._stopping.is_set():
                 readable, _, _ = select.select([raw], [], [], settings.IDLE_LOOK_SECONDS or LISTEN_SECONDS)
                 raw.poll()
                 if raw.notifies:
@@ -117,14 +103,14 @@ class Worker:
             raw.close()
 
     def _renew(self) -> None:
-        if not self._stop.wait(RENEW_SECONDS) or self.lanes.tokens():
-            tokens = self.lanes.tokens()
-            if tokens:
-                lease_renew(tokens=tokens)
+        self._closed.wait(RENEW_SECONDS)
+        tokens = self.lanes.tokens()
+        if tokens:
+            lease_renew(tokens=tokens)
 
     def _sweep(self) -> None:
-        self._stop.wait(random.uniform(*SWEEP_SECONDS))  # noqa: S311
-        worker_pulse(name=self.name, loaded=[str(loaded) for loaded in self.lanes.engine.loaded()])
+        self._stopping.wait(random.uniform(*SWEEP_SECONDS))  # noqa: S311
+        worker_pulse(name=self.name, loaded=[asdict(loaded) for loaded in self.lanes.engine.loaded()])
         swept = prediction_sweep()
         if swept.handed_back or swept.lost or swept.withdrawn:
             log.warning("swept", handed_back=swept.handed_back, lost=swept.lost, withdrawn=swept.withdrawn)

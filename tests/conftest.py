@@ -165,7 +165,7 @@ class Process:
                 env=environment,
                 stdout=out,
                 stderr=out,
-                preexec_fn=lambda: die_with(parent),
+                preexec_fn=lambda: die_with(parent),  # noqa: PLW1509 (no other thread forks)
             )
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float = 30) -> None:

@@ -12,14 +12,12 @@ def version_resolve(*, user: User, sha256: str = "", model: str = "") -> ModelVe
 
     Raises: NothingAnswers where the model is there, and the alias is not.
     """
+    versions = ModelVersion.objects.visible_to(user).select_related("model")
     if sha256:
-        return ModelVersion.objects.visible_to(user).select_related("model").filter(sha256=sha256).first()
+        return versions.filter(sha256=sha256).first()
     full_name, _, alias = model.partition("@")
-    found = RegisteredModel.objects.visible_to(user).named(full_name).first()
-    if found is None:
-        return None
-    version = found.version_of(alias or CHAMPION)
-    if version is None:
+    owner, _, name = full_name.partition("/")
+    version = versions.filter(model__owner=owner, model__name=name, aliases__name=alias or CHAMPION).first()
+    if version is None and RegisteredModel.objects.visible_to(user).named(full_name).exists():
         raise NothingAnswers(full_name, alias or CHAMPION)
-    version.model = found
     return version

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from django.db import connection
 
@@ -11,7 +13,7 @@ PULSE = """
 FORGET = "delete from predictions_workerpulse where seen_at < now() - interval '1 day'"
 
 
-def worker_pulse(*, name: str, loaded: list[str]) -> None:
+def worker_pulse(*, name: str, loaded: list[dict[str, Any]]) -> None:
     """Note, by the database's clock, that a worker was heard from, and what it keeps warm."""
     with connection.cursor() as cursor:
         cursor.execute(PULSE, {"name": name, "loaded": orjson.dumps(loaded).decode()})
