@@ -6,6 +6,7 @@ Django's own pool needs psycopg 3.
 
 import select
 import threading
+import time
 from collections import deque
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 WAIT_SECONDS = 1.2
+IDLE_SECONDS = 60.0
 
 
 def is_alive(connection: Any) -> bool:
@@ -24,11 +26,11 @@ def is_alive(connection: Any) -> bool:
 
 
 class Pool:
-    """Up to `size` open connections, lent one at a time; the last one returned is lent first."""
+    """Up to `size` open connections, lent one at a time; the last one returned is lent first, the others grow stale."""
 
     def __init__(self, size: int) -> None:
         self._rights = threading.BoundedSemaphore(size)
-        self._idle: deque[Any] = deque()
+        self._idle: deque[tuple[float, Any]] = deque()  # since when, the longest first
 
     def take(self) -> Any | None:
         """Lend an idle connection, or None: the caller may open one.
@@ -37,29 +39,39 @@ class Pool:
         """
         if not self._rights.acquire(timeout=WAIT_SECONDS):
             raise OperationalError("all database connections of this process are in use")
-        while self._idle:
-            connection = self._idle.pop()
+        while True:
+            try:
+                _, connection = self._idle.pop()
+            except IndexError:
+                return None
             if is_alive(connection):
                 return connection
             connection.close()
-        return None
 
     def give_back(self, connection: Any) -> None:
         """Keep a clean connection for the next caller; close any other."""
         if not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
-            self._idle.append(connection)
+            self._idle.append((time.monotonic(), connection))
         else:
             connection.close()
         self._rights.release()
+        self.clear(idle_seconds=IDLE_SECONDS)
 
     def give_up(self) -> None:
         """Return the right to a connection that could not be opened."""
         self._rights.release()
 
-    def clear(self) -> None:
-        """Close what is idle."""
-        while self._idle:
-            self._idle.pop().close()
+    def clear(self, *, idle_seconds: float = 0.0) -> None:
+        """Close what has been idle for so long."""
+        while True:
+            try:
+                since, connection = self._idle.popleft()
+            except IndexError:
+                return
+            if time.monotonic() - since < idle_seconds:
+                self._idle.appendleft((since, connection))
+                return
+            connection.close()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
