@@ -37,8 +37,9 @@ class UserAdmin(BaseUserAdmin):
         return [*super().get_readonly_fields(request, obj), *(() if _is_superuser(request) else POWERS)]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """As granted; but a superuser's account, and so its password, is for superusers."""
-        if obj is not None and obj.is_superuser and not _is_superuser(request):
+        """As granted; but the accounts of other staff, and so their passwords, are for superusers."""
+        has_powers = obj is not None and (obj.is_staff or obj.is_superuser)
+        if has_powers and obj != request.user and not _is_superuser(request):
             return False
         return super().has_change_permission(request, obj)
 

@@ -19,6 +19,7 @@ class TokenForm(forms.Form):
     use_required_attribute = False
     name = forms.CharField(
         max_length=100,
+        error_messages={"required": "Give it a name."},
         help_text="Where it is used, so that you know it again.",
         widget=forms.TextInput({"autocomplete": "off"}),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import Model
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
 from django.forms import Form
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 if TYPE_CHECKING:
@@ -32,6 +33,22 @@ class ReadOnlyAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never from here."""
         return False
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:  # type: ignore[override]
+        """Run an action on rows that are there; what cannot be an id, or is nobody's, is said so."""
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if chosen and not self._are_there(queryset, chosen):
+            messages.error(request, "None of what was chosen is there.")
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_action(request, queryset)
+
+    def _are_there(self, queryset: QuerySet[Any], chosen: list[str]) -> bool:
+        key: Any = self.opts.pk
+        try:
+            ids = [key.clean(text, None) for text in chosen]
+        except ValidationError:
+            return False
+        return queryset.filter(pk__in=ids).exists()
 
 
 def is_confirmed(request: HttpRequest) -> bool:

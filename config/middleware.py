@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
+
+from config.postgres.base import is_away
 
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
-AWAY = (OperationalError, InterfaceError)
 RETRY_AFTER_SECONDS = 2
 POLICY = "; ".join(f"{directive} {sources}" for directive, sources in settings.CONTENT_SECURITY_POLICY.items())
 
@@ -53,15 +53,16 @@ class Utf8Only:
         return self.get_response(request)
 
 
-class ContentSecurityPolicy:
-    """Name what a page may load: nothing from elsewhere, no inline script. Django 6 brings its own."""
+class SafeHeaders:
+    """Say what a page may load (nothing from elsewhere, no inline script), and that nobody keeps a copy of it."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Add the header, but where a view has set its own."""
+        """Add the headers, but where a view has set its own."""
         response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
 
@@ -78,16 +79,16 @@ class Refusals:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Turn a lost database into a refusal that a client can act on."""
-        return _away(request, exception) if isinstance(exception, AWAY) else None
+        return _away(request, exception) if is_away(exception) else None
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer what went wrong outside any view, such as the session's look into a database that is away."""
     exception = sys.exception()
-    return _away(request, exception) if isinstance(exception, AWAY) else defaults.server_error(request)
+    return _away(request, exception) if is_away(exception) else defaults.server_error(request)
 
 
-def _away(request: HttpRequest, exception: Exception) -> HttpResponse:
+def _away(request: HttpRequest, exception: BaseException | None) -> HttpResponse:
     log.error("database_away", error=str(exception).strip())
     response = render(request, "503.html", status=503)
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

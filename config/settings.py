@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "config.middleware.Utf8Only",
     "config.middleware.Refusals",
     "django.middleware.security.SecurityMiddleware",
-    "config.middleware.ContentSecurityPolicy",
+    "config.middleware.SafeHeaders",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
@@ -101,7 +101,13 @@ DATABASES["default"] |= {
 }
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 32)
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 1_000_000},
+    }
+}
 
 REDIS_URL = env.str("REDIS_URL")
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", REDIS_URL)
@@ -136,6 +142,8 @@ ACCOUNT_EMAIL_VERIFICATION = env.str("ACCOUNT_EMAIL_VERIFICATION", "mandatory" i
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "http" if LOCAL else "https"
 ACCOUNT_USERNAME_BLACKLIST = ["admin", "api", "demo", "root", "staff"]
 ACCOUNT_SESSION_REMEMBER = True
+# By account only as much as it takes to stop guessing: a stranger must not lock an owner out with a few tries.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,100/h/key"}
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://" if LOCAL else "smtp://localhost:25")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "almanac@localhost")
@@ -205,6 +213,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-LOG_LEVEL = env.str("LOG_LEVEL", "WARNING" if LOCAL else "INFO")
+LOG_LEVEL = env.str("LOG_LEVEL", "ERROR" if LOCAL else "INFO")
 LOGGING = logging_config(level=LOG_LEVEL)
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # RequestIds has seen to it

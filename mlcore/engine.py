@@ -10,18 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import orjson
+
 from mlcore.artifacts import ArtifactStore, open_regular
 from mlcore.errors import (
     REASONS,
     EngineError,
+    InvalidOutput,
     LoadFailed,
     ModelError,
+    OutOfMemory,
     PredictionTimeout,
     RunnerCrashed,
     UnsupportedArtifact,
 )
 from mlcore.manifest import Manifest
-from mlcore.protocol import Message
+from mlcore.protocol import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES, MAX_TRACEBACK_CHARACTERS, Message
 from mlcore.runner_process import RunnerProcess, clean_environment
 from mlcore.signature import Signature
 
@@ -141,6 +145,8 @@ class Engine:
             with self._seat(manifest) as seat:
                 runner = self._ready(seat, model=str(context.get("model", "")))
                 return _run(runner, rows, timeout_seconds=timeout_seconds, context=context)
+        except (RunnerCrashed, OutOfMemory) as error:  # while loading: it may go better next time
+            return _all_failed(error, rows, shared=len(rows) > 1)
         except EngineError as error:
             return _all_failed(error, rows, shared=False)
 
@@ -181,6 +187,11 @@ class Engine:
             with seat.lock:
                 seat.vacate()
         self._spawner.shutdown()
+
+    @property
+    def closed(self) -> bool:
+        """True once `close` was called: what fails from then on says nothing about a model."""
+        return self._closed
 
     def __enter__(self) -> Self:
         return self
@@ -245,6 +256,8 @@ class Engine:
             )
         except OSError as error:
             raise RunnerCrashed(f"The runner could not be started: {error.strerror}.") from error
+        except RuntimeError as error:  # the spawner was shut down meanwhile
+            raise RunnerCrashed("The engine has been closed.") from error
 
     def _load(self, runner: RunnerProcess, message: Message) -> Message:
         message |= {"device": self.device, "threads": self.threads}
@@ -288,12 +301,19 @@ def outcomes_of(reply: Message, *, count: int) -> list[Outcome]:
     return outcomes
 
 
-def _outcome(answer: Message) -> Outcome:
-    if "output" in answer:
-        return Success(answer["output"])
-    # A model may raise what it likes, errors of ours too: the list of reasons is closed.
-    reason = answer["reason"] if answer["reason"] in REASONS else ModelError.reason
-    return Failure(**{**answer, "reason": reason})
+def _outcome(answer: object) -> Outcome:
+    """One row's outcome. A model's code can speak in its runner's place, so nothing is taken on trust."""
+    match answer:
+        case {"output": dict() as output}:
+            if len(orjson.dumps(output)) > MAX_OUTPUT_BYTES:
+                return Failure(InvalidOutput.reason, f"The output is larger than {MAX_OUTPUT_BYTES:,} bytes.")
+            return Success(output)
+        case {"reason": str() as reason, "message": str() as message, **others}:
+            # A model may raise what it likes, errors of ours too: the list of reasons is closed.
+            known = reason if reason in REASONS else ModelError.reason
+            trace = str(others.get("traceback", ""))[-MAX_TRACEBACK_CHARACTERS:]
+            return Failure(known, message[:MAX_MESSAGE_CHARACTERS], trace, others.get("shared") is True)
+    return Failure(InvalidOutput.reason, "The runner's answer is neither an output nor a failure.")
 
 
 def _inspection(reply: Message) -> Inspection:

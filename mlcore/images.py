@@ -17,6 +17,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MAX_BYTES = 8 * 2**20
 # Four bytes a pixel once decoded: an answer may cost 50 MB.
 MAX_PIXELS = 12_500_000
+# A line of millions of pixels is no picture, and costs more to bring to size than its pixels say.
+MAX_SIDE = 20_000
 _DATA_URI = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w.+=-]+)*;base64,", re.ASCII | re.IGNORECASE)
 
 
@@ -74,6 +76,9 @@ def opened(data_uri: str) -> Opened:
         raise ImageError("is not a readable PNG, JPEG, WebP, BMP or GIF image") from None
     if image.width * image.height > MAX_PIXELS:
         raise ImageError(_too_many_pixels(image.width, image.height), "too_large")
+    if max(image.size) > MAX_SIDE:
+        message = f"is {image.width} by {image.height} pixels; at most {MAX_SIDE:,} are read on a side"
+        raise ImageError(message, "too_large")
     return image
 
 

@@ -11,6 +11,9 @@ import orjson
 
 HEADER = struct.Struct(">I")
 MAX_FRAME_BYTES = 512 << 20
+MAX_OUTPUT_BYTES = 8 << 20  # of one row
+MAX_MESSAGE_CHARACTERS = 2_000
+MAX_TRACEBACK_CHARACTERS = 20_000
 
 Message = dict[str, Any]
 

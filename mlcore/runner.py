@@ -32,9 +32,6 @@ from mlcore.runtimes import LoadedModel, identify, is_safe, runtime
 from mlcore.schema import Schema
 
 PR_SET_PDEATHSIG = 1
-MAX_OUTPUT_BYTES = 8 << 20
-MAX_MESSAGE_CHARACTERS = 2_000
-MAX_TRACEBACK_CHARACTERS = 20_000
 # Libraries that have errors of their own for what MemoryError says.
 OUT_OF_MEMORY_SIGNS = ("OutOfMemoryError", "can't allocate memory", "bad allocation", "bad_alloc")
 
@@ -123,7 +120,7 @@ def outcome(output: dict[str, Any] | InvalidOutput) -> Message:
         body = orjson.dumps(output)
     except (TypeError, ValueError) as error:
         return fault(InvalidOutput(f"The model's answer is not JSON: {error}."))
-    if len(body) > MAX_OUTPUT_BYTES:
+    if len(body) > protocol.MAX_OUTPUT_BYTES:
         return fault(InvalidOutput(f"The model's answer has {len(body):,} bytes: too many to keep."))
     return {"output": orjson.Fragment(body)}
 
@@ -137,7 +134,7 @@ def fault(error: BaseException) -> Message:
     text = described(error)
     out_of_memory = isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS)
     reason = OutOfMemory.reason if out_of_memory else ModelError.reason
-    return {"reason": reason, "message": clean(text)[:MAX_MESSAGE_CHARACTERS], "traceback": trace(error)}
+    return {"reason": reason, "message": clean(text)[: protocol.MAX_MESSAGE_CHARACTERS], "traceback": trace(error)}
 
 
 def described(error: BaseException) -> str:
@@ -147,7 +144,7 @@ def described(error: BaseException) -> str:
 
 def trace(error: BaseException) -> str:
     """Where it was raised; of a long one the end, which names the cause."""
-    return clean("".join(traceback.format_exception(error)))[-MAX_TRACEBACK_CHARACTERS:]
+    return clean("".join(traceback.format_exception(error)))[-protocol.MAX_TRACEBACK_CHARACTERS :]
 
 
 def clean(text: str) -> str:

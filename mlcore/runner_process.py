@@ -114,7 +114,10 @@ class RunnerProcess:
         if self.process.returncode is not None:
             return True
         looking = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.process.pid, looking) is not None
+        try:
+            return os.waitid(os.P_PID, self.process.pid, looking) is not None
+        except ChildProcessError:  # another thread has just waited for it
+            return True
 
     def _await_exit(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

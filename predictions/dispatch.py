@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from uuid import UUID
 
@@ -16,7 +16,7 @@ import orjson
 import redis
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
 from config.celery import app
@@ -28,7 +28,7 @@ LANE_TASK = "predictions.tasks.lane"
 RING_CHANNEL = "almanac_ring"
 LANES_CHANNEL = "almanac:lanes"
 RING_AGAIN_SECONDS = 1.0
-BROKER_REST_SECONDS = 1.0
+REST_SECONDS = 2.0
 
 
 @cache
@@ -38,6 +38,25 @@ def redis_client() -> redis.Redis:
         settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, health_check_interval=5
     )
     return client
+
+
+class Breaker:
+    """Leaves Redis alone for a while after it failed: nobody waits again and again for what is away."""
+
+    def __init__(self) -> None:
+        self._rests_until = 0.0
+
+    def call(self, name: str, action: Callable[[], object]) -> bool:
+        """Do something with Redis; False where it could not be done."""
+        if time.monotonic() < self._rests_until:
+            return False
+        try:
+            action()
+        except (BrokerError, redis.RedisError, OSError) as error:
+            self._rests_until = time.monotonic() + REST_SECONDS
+            log.warning(f"{name}_failed", error=str(error))
+            return False
+        return True
 
 
 class Bell:
@@ -51,7 +70,6 @@ class Bell:
         self._changed = threading.Condition()
         self._wanted: set[int] = set()
         self._rung: dict[int, float] = {}
-        self._broker_rests_until = 0.0
         self._thread: threading.Thread | None = None
 
     def ring(self, version_id: int) -> None:
@@ -85,15 +103,9 @@ class Bell:
                 self._changed.wait(None if soonest is None else max(soonest - now, 0.001))
 
     def _publish(self, version_id: int) -> None:
-        if time.monotonic() >= self._broker_rests_until:
-            try:
-                app.send_task(LANE_TASK, args=[version_id], retry=False, expires=60)
-                return
-            except (BrokerError, redis.RedisError, OSError) as error:
-                self._broker_rests_until = time.monotonic() + BROKER_REST_SECONDS
-                log.warning("ring_failed", error=str(error))
-        notify(version_id)
-        self.lane_ended(version_id)  # nobody could tell us
+        if not breaker.call("ring", lambda: app.send_task(LANE_TASK, args=[version_id], retry=False, expires=60)):
+            notify(version_id)
+            self.lane_ended(version_id)  # nobody could tell us
 
 
 def notify(version_id: int) -> None:
@@ -101,10 +113,11 @@ def notify(version_id: int) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute("select pg_notify(%s, %s)", [RING_CHANNEL, str(version_id)])
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         log.warning("notify_failed", error=str(error))
 
 
+breaker = Breaker()
 bell = Bell()
 
 
@@ -130,7 +143,4 @@ def announce(*, reply_to: int, ids: Iterable[UUID]) -> None:
 
 
 def _publish(channel: str, message: bytes) -> None:
-    try:
-        redis_client().publish(channel, message)
-    except (redis.RedisError, OSError) as error:
-        log.warning("announce_failed", error=str(error))
+    breaker.call("announce", lambda: redis_client().publish(channel, message))

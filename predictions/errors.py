@@ -21,8 +21,10 @@ class InvalidInput(Refusal):
     """The input does not fit the model's schema."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__()
         self.errors = list(errors)
+        first, *others = (f"{error.field} {error.message}".strip() for error in self.errors)
+        more = f" (and {len(others)} more)" if others else ""
+        super().__init__(f"{str(self.__class__.__doc__).rstrip('.')}: {first}{more}.")
 
 
 class NothingAnswers(Refusal):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
 
@@ -20,6 +20,9 @@ SEARCHED_ROWS = 10_000
 SEARCHED_BYTES = 16_384
 # How far the clocks of web and database, which make id and created_at, may be apart.
 CLOCK_SLACK = timedelta(minutes=5)
+
+# Before and after any prediction, and far enough from the calendar's ends to reckon with.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 DOORS = [(door.name.lower(), door.label) for door in Door]
 
@@ -52,10 +55,12 @@ class PredictionFilter(django_filters.FilterSet):
 
     def by_since(self, queryset: PredictionQuerySet, _: str, moment: datetime) -> PredictionQuerySet:
         """Leave out what is older; the bound on the id lets the index stop there."""
+        moment = within_reach(moment)
         return queryset.filter(pk__gte=least_uuid7(moment - CLOCK_SLACK), created_at__gte=moment)
 
     def by_until(self, queryset: PredictionQuerySet, _: str, moment: datetime) -> PredictionQuerySet:
         """Leave out what is not older."""
+        moment = within_reach(moment)
         return queryset.filter(pk__lt=least_uuid7(moment + CLOCK_SLACK), created_at__lt=moment)
 
     def by_words(self, queryset: PredictionQuerySet, _: str, words: str) -> PredictionQuerySet:
@@ -68,6 +73,11 @@ class PredictionFilter(django_filters.FilterSet):
         places = (small_input, _text("output"), _text("error"), _text("id"))
         found = (IContains(place, words.strip()) for place in places)
         return queryset.filter(pk__in=newest).filter(reduce(or_, map(Q, found)))
+
+
+def within_reach(moment: datetime) -> datetime:
+    """Return the moment, or the end of the calendar that it is beyond."""
+    return min(max(moment, EARLIEST), LATEST)
 
 
 def _text(column: str) -> Coalesce:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import connection
 
+from config.postgres.base import is_away
 from mlcore.engine import Engine
 from predictions import dispatch
 from predictions.models import ModelVersion
@@ -19,6 +19,8 @@ from predictions.services.prediction_claim import Batch, prediction_claim
 log = structlog.get_logger(__name__)
 
 SOLO_AT_LEAST_EVERY = 8  # claims; more often where nothing else waits
+GRACE_SECONDS = 5.0
+SPARE_SECONDS = 10.0  # to start a runner, to end one, and to finish
 
 
 class Lanes:
@@ -27,43 +29,23 @@ class Lanes:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._stopping = threading.Event()
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()  # of a reentrant lock
         self._turning: dict[int, bool] = {}  # True: rung again since the lane began to claim
         self._tokens: set[UUID] = set()
-        self._own_threads = ThreadPoolExecutor(settings.LANES, thread_name_prefix="lane")
 
     def start(self, version_id: int) -> None:
         """Turn a version's lane in a thread of our own, as a ring does in one of Celery's."""
-        if version_id not in self.turning() and not self._stopping.is_set():
-            self._own_threads.submit(self.turn, version_id)
+        if self._reserve(version_id):
+            threading.Thread(target=self._work, args=(version_id,), name=f"lane-{version_id}", daemon=True).start()
 
     def turn(self, version_id: int) -> None:
         """Work until nothing waits for the version; where its lane turns already, have that claim once more."""
-        with self._lock:
-            if version_id in self._turning:
-                self._turning[version_id] = True
-                return
-            self._turning[version_id] = False
-        try:
-            self._drain(version_id)
-            while self._goes_on(version_id):
-                self._drain(version_id)
-        except Exception as error:
-            log.exception("lane_error", version_id=version_id, error=str(error))
-        finally:
-            with self._lock:
-                self._turning.pop(version_id, None)
-            connection.close()
-            dispatch.lane_ended(version_id)
-
-    def turning(self) -> set[int]:
-        """Return the versions whose lanes turn now."""
-        with self._lock:
-            return set(self._turning)
+        if self._reserve(version_id):
+            self._work(version_id)
 
     def tokens(self) -> set[UUID]:
         """Return the tokens of what runs now."""
-        with self._lock:
+        with self._changed:
             return set(self._tokens)
 
     def stop(self) -> None:
@@ -71,18 +53,50 @@ class Lanes:
         self._stopping.set()
 
     def close(self) -> None:
-        """Wait for what runs."""
+        """Wait for what runs, but not for ever; then end the runners, and what still ran is handed back."""
         self.stop()
-        self._own_threads.shutdown(wait=True, cancel_futures=True)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._turning, timeout=GRACE_SECONDS)
+        self.engine.close()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._turning, timeout=GRACE_SECONDS)
+
+    def _reserve(self, version_id: int) -> bool:
+        """Take a version's lane, or have who holds it claim once more."""
+        with self._changed:
+            if self._stopping.is_set():
+                return False
+            if version_id in self._turning:
+                self._turning[version_id] = True
+                return False
+            self._turning[version_id] = False
+            return True
+
+    def _work(self, version_id: int) -> None:
+        try:
+            self._drain(version_id)
+            while self._goes_on(version_id):
+                self._drain(version_id)
+        except Exception as error:
+            log_error(error, version_id=version_id)
+            self._end(version_id)
+        finally:
+            connection.close()
+            dispatch.lane_ended(version_id)
 
     def _goes_on(self, version_id: int) -> bool:
         """Take up a ring that came meanwhile, or end the lane: one step, so that none falls between."""
-        with self._lock:
+        with self._changed:
             if self._turning[version_id] and not self._stopping.is_set():
                 self._turning[version_id] = False
                 return True
-            del self._turning[version_id]
+            self._end(version_id)
             return False
+
+    def _end(self, version_id: int) -> None:
+        with self._changed:
+            del self._turning[version_id]
+            self._changed.notify_all()
 
     def _drain(self, version_id: int) -> None:
         version = ModelVersion.objects.answering().select_related("model").filter(pk=version_id).first()
@@ -102,19 +116,18 @@ class Lanes:
                 self._run(batch, version)
             elif after_user == 0:
                 return
-            is_full = batch and len(batch.jobs) == settings.MICRO_BATCH_ROWS
-            after_user = max(job.user_id for job in batch.jobs) if batch and is_full else 0
+            after_user = last_of_many(batch)
 
     def _claim(self, version: ModelVersion, *, after_user: int = 0, solo: bool = False) -> Batch | None:
         batch = prediction_claim(
             version_id=version.pk,
             limit=settings.MICRO_BATCH_ROWS,
-            run_seconds=settings.PREDICTION_TIMEOUT_SECONDS + self.engine.load_timeout_seconds,
+            run_seconds=settings.PREDICTION_TIMEOUT_SECONDS + self.engine.load_timeout_seconds + SPARE_SECONDS,
             after_user=after_user,
             solo=solo,
         )
         if batch:
-            with self._lock:
+            with self._changed:
                 self._tokens.add(batch.token)
         return batch
 
@@ -122,5 +135,19 @@ class Lanes:
         try:
             batch_run(batch=batch, version=version, engine=self.engine)
         finally:
-            with self._lock:
+            with self._changed:
                 self._tokens.discard(batch.token)
+
+
+def last_of_many(batch: Batch | None) -> int:
+    """Return the user after whom the next claim begins; 0 where this one had room for everybody who waits."""
+    users = {job.user_id for job in batch.jobs} if batch else set()
+    return max(users) if len(users) == settings.MICRO_BATCH_ROWS else 0
+
+
+def log_error(error: Exception, *, version_id: int) -> None:
+    """Log why a lane ended early: in one line where the database is away, with a traceback where we are wrong."""
+    if is_away(error):
+        log.warning("lane_interrupted", version_id=version_id, error=str(error).strip())
+    else:
+        log.exception("lane_error", version_id=version_id, error=str(error))

@@ -24,7 +24,6 @@ log = structlog.get_logger(__name__)
 
 REPLY_TO = secrets.randbelow(2**31)
 LOOK_SECONDS = 1.0
-SHORT_WAIT_SECONDS = 1.0
 THREADS_KEPT_FREE = 8
 
 
@@ -47,7 +46,7 @@ class Post:
     @contextmanager
     def expecting(self, ids: Iterable[UUID]) -> Iterator[Waiter]:
         """Deliver news of these ids to the waiter, for as long as the block lasts."""
-        self._start()
+        self.start()
         waiter = Waiter(ids)
         expected = tuple(waiter.remaining)
         with self._lock:
@@ -64,14 +63,16 @@ class Post:
 
     def deliver(self, ids: Iterable[UUID]) -> None:
         """Tell who waits that these have ended."""
+        ended = list(ids)  # a queryset must not be read under the lock
         with self._lock:
-            for id in ids:
+            for id in ended:
                 for waiter in self._waiters.get(id, ()):
                     waiter.remaining.discard(id)
                     if not waiter.remaining:
                         waiter.over.set()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Begin to listen, where this process does not yet."""
         with self._lock:
             if self._started:
                 return
@@ -112,9 +113,12 @@ _long_waits = threading.BoundedSemaphore(max(settings.WEB_THREADS - THREADS_KEPT
 
 @contextmanager
 def patience(seconds: float) -> Iterator[float]:
-    """Yield how long this thread may wait: short where nearly all threads wait already."""
+    """Yield how long this thread may wait: not at all where nearly all threads wait already.
+
+    Even a second each would keep the last threads from everybody's pages.
+    """
     if not _long_waits.acquire(blocking=False):
-        yield min(seconds, SHORT_WAIT_SECONDS)
+        yield 0.0
         return
     try:
         yield seconds

@@ -7,6 +7,7 @@ import random
 import select
 import socket
 import threading
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -65,17 +66,18 @@ class Worker:
             self._threads.append(thread)
         metrics.serve_worker()
 
-    def stop(self) -> None:
-        """Claim nothing more."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Claim nothing more. at_once: what runs is not waited for, but handed back."""
         self._stopping.set()
         self.lanes.stop()
+        if at_once:
+            threading.Thread(target=self.lanes.engine.close, name="stop-at-once").start()
 
     def close(self) -> None:
         """Finish what runs, end the runners, and take our name from the list of workers."""
         self.stop()
         self.lanes.close()
         self._closed.set()
-        self.lanes.engine.close()
         for thread in self._threads:
             thread.join(timeout=2)
         WorkerPulse.objects.filter(name=self.name).delete()
@@ -87,14 +89,15 @@ class Worker:
         with connection.cursor() as cursor:
             cursor.execute(f"listen {dispatch.RING_CHANNEL}")
         try:
+            looked_at = 0.0
             while not self._stopping.is_set():
-                readable, _, _ = select.select([raw], [], [], settings.IDLE_LOOK_SECONDS or LISTEN_SECONDS)
+                select.select([raw], [], [], settings.IDLE_LOOK_SECONDS or LISTEN_SECONDS)
                 raw.poll()
-                if raw.notifies:
-                    for version_id in {int(notice.payload) for notice in raw.notifies if notice.payload.isdigit()}:
-                        self.lanes.start(version_id)
-                    raw.notifies.clear()
-                elif settings.IDLE_LOOK_SECONDS and not readable:
+                for version_id in {int(notice.payload) for notice in raw.notifies if notice.payload.isdigit()}:
+                    self.lanes.start(version_id)
+                raw.notifies.clear()
+                if settings.IDLE_LOOK_SECONDS and time.monotonic() - looked_at >= settings.IDLE_LOOK_SECONDS:
+                    looked_at = time.monotonic()
                     with connection.cursor() as cursor:
                         cursor.execute(WAITING_VERSIONS)
                         for (version_id,) in cursor.fetchall():
@@ -128,9 +131,9 @@ def begin(**_: object) -> None:
 
 
 @signals.worker_shutting_down.connect
-def wind_down(**_: object) -> None:
+def wind_down(how: str = "", **_: object) -> None:
     """Stop claiming; Celery then waits for the lanes that turn."""
-    worker.stop()
+    worker.stop(at_once=how.lower() == "cold")
 
 
 @signals.worker_shutdown.connect

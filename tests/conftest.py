@@ -48,6 +48,9 @@ class QuickHasher(PBKDF2PasswordHasher):
 def pytest_configure(config: pytest.Config) -> None:
     """Give each of several pytest processes a Valkey database and a folder of its own."""
     settings.PASSWORD_HASHERS = ["tests.conftest.QuickHasher"]
+    # A test is one transaction, and may think for long in it.
+    options = settings.DATABASES["default"]["OPTIONS"]
+    options["options"] = options["options"].replace("session_timeout=5s", "session_timeout=10min")
     settings.REDIS_URL = own_database(settings.REDIS_URL, 3 + 2 * SPREAD)
     settings.CELERY_BROKER_URL = own_database(settings.CELERY_BROKER_URL, 4 + 2 * SPREAD)
     os.environ["CELERY_BROKER_URL"] = settings.CELERY_BROKER_URL  # Celery itself reads this first

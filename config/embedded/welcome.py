@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from config.embedded import folders
 from config.embedded.folders import Home
 
-EXAMPLE = "example.json"  # a prediction's request body, left by the command that prepares the models
+# Left by the command that prepares the models: a prediction's request body, and that our password no longer works.
+EXAMPLE = "example.json"
+CHANGED = "password_changed"
 
 
 def account(home: Home) -> Mapping[str, str]:
@@ -35,11 +37,12 @@ def text(account: Mapping[str, str], *, url: str, home: Home) -> str:
         call += [f"{url}/api/v1/predictions"]
     else:
         call += [f"{url}/api/v1/account"]
+    password = "the password you chose" if (home.path / CHANGED).exists() else account["password"]
     return "\n".join(
         [
             "",
             f"Almanac runs at {url}",
-            f"  Sign in     {account['username']} / {account['password']}",
+            f"  Sign in     {account['username']} / {password}",
             f"  By program  {shlex.join(call)}",
             f"  Data        {home.path}",
             "  Stop        Ctrl-C",

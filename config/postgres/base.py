@@ -11,7 +11,7 @@ from collections import deque
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.backends.postgresql import base
 from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
@@ -20,9 +20,21 @@ WAIT_SECONDS = 1.2
 IDLE_SECONDS = 60.0
 
 
+def is_away(error: BaseException | None) -> bool:
+    """True where an error says that the database is not to be reached, and nothing about what was asked of it.
+
+    Of a connection lost under a statement, psycopg2 sometimes says no more than DatabaseError.
+    """
+    return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+
+
 def is_alive(connection: Any) -> bool:
     """False where the server has hung up: an idle connection has nothing to say but goodbye."""
-    return not connection.closed and not select.select([connection], [], [], 0)[0]
+    if connection.closed:
+        return False
+    ear = select.poll()
+    ear.register(connection, select.POLLIN)
+    return not ear.poll(0)
 
 
 class Pool:
@@ -30,6 +42,7 @@ class Pool:
 
     def __init__(self, size: int) -> None:
         self._rights = threading.BoundedSemaphore(size)
+        self._lock = threading.Lock()
         self._idle: deque[tuple[float, Any]] = deque()  # since when, the longest first
 
     def take(self) -> Any | None:
@@ -39,22 +52,26 @@ class Pool:
         """
         if not self._rights.acquire(timeout=WAIT_SECONDS):
             raise OperationalError("all database connections of this process are in use")
-        while True:
-            try:
-                _, connection = self._idle.pop()
-            except IndexError:
-                return None
-            if is_alive(connection):
-                return connection
-            connection.close()
+        try:
+            while connection := self._last_idle():
+                if is_alive(connection):
+                    return connection
+                connection.close()
+        except BaseException:
+            self._rights.release()
+            raise
+        return None
 
     def give_back(self, connection: Any) -> None:
         """Keep a clean connection for the next caller; close any other."""
-        if not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
-            self._idle.append((time.monotonic(), connection))
-        else:
-            connection.close()
-        self._rights.release()
+        try:
+            if not connection.closed and connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+                with self._lock:
+                    self._idle.append((time.monotonic(), connection))
+            else:
+                connection.close()
+        finally:
+            self._rights.release()
         self.clear(idle_seconds=IDLE_SECONDS)
 
     def give_up(self) -> None:
@@ -63,15 +80,18 @@ class Pool:
 
     def clear(self, *, idle_seconds: float = 0.0) -> None:
         """Close what has been idle for so long."""
-        while True:
-            try:
-                since, connection = self._idle.popleft()
-            except IndexError:
-                return
-            if time.monotonic() - since < idle_seconds:
-                self._idle.appendleft((since, connection))
-                return
+        while connection := self._longest_idle(idle_seconds):
             connection.close()
+
+    def _last_idle(self) -> Any | None:
+        with self._lock:
+            return self._idle.pop()[1] if self._idle else None
+
+    def _longest_idle(self, seconds: float) -> Any | None:
+        with self._lock:
+            if self._idle and time.monotonic() - self._idle[0][0] >= seconds:
+                return self._idle.popleft()[1]
+            return None
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, cast
 from uuid import UUID
 
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
@@ -14,7 +15,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from predictions.admin.calendar import DAY, MONTH, YEAR, Calendar, calendar, span
-from predictions.filters import CLOCK_SLACK, PredictionFilter
+from predictions.filters import CLOCK_SLACK, PredictionFilter, within_reach
 from predictions.models import ModelVersion
 from predictions.models.ids import least_uuid7
 from predictions.models.predictions import PredictionQuerySet
@@ -50,13 +51,25 @@ class CappedPaginator(Paginator):
 class PredictionChangeList(ChangeList):
     """Narrows by id where a date is chosen, and counts facets among the newest rows alone."""
 
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Return the filters that the address sets.
+
+        Raises: IncorrectLookupParameters for what no row can hold, and for dates that the calendar does not have.
+        """
+        if any("\0" in value for values in self.filter_params.values() for value in values):
+            raise IncorrectLookupParameters
+        try:
+            return super().get_filters(request)
+        except (ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters from error
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> PredictionQuerySet:
         """Return the rows that the filters leave, without their heavy columns."""
         found = cast(PredictionQuerySet, super().get_queryset(request, exclude_parameters))
         between = span(self.params)
         if between:
-            first, last = least_uuid7(between[0] - CLOCK_SLACK), least_uuid7(between[1] + CLOCK_SLACK)
-            found = found.filter(pk__gte=first, pk__lt=last)
+            first, last = (within_reach(moment) for moment in between)
+            found = found.filter(pk__gte=least_uuid7(first - CLOCK_SLACK), pk__lt=least_uuid7(last + CLOCK_SLACK))
         if exclude_parameters:
             return found.filter(pk__in=found.order_by("-pk").values("pk")[:FACET_ROWS])
         return found.defer(*HEAVY, *HEAVY_VERSION)

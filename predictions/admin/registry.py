@@ -124,7 +124,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def promote(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> HttpResponse | None:
         """Point an alias at one version of a model."""
         chosen = list(queryset.select_related("model"))
-        if max(Counter(version.model_id for version in chosen).values()) > 1:
+        if max(Counter(version.model_id for version in chosen).values(), default=0) > 1:
             messages.error(request, "Choose one version of a model: an alias points at one.")
             return None
         form = PromoteForm(request.POST if is_confirmed(request) else None)

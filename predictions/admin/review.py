@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -20,6 +23,9 @@ from predictions.services.truth_tell import truth_tell
 LONGEST_NOTE = 5_000
 # The part of an output that a single truth is about; other outputs are told as a whole.
 TOLD_PARTS = ("label", "value")
+NO_TRUTH = 'Enter JSON, such as {"price": 120}.'
+# PostgreSQL has no place for it, in JSON neither.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class ReviewForm(forms.Form):
@@ -52,14 +58,23 @@ class ReviewForm(forms.Form):
         if not text:
             return MISSING
         if self.part is not None and not self.part.choices:
-            value = self.part.parse_text(text)
+            value = _storable(self.part.parse_text, text)
             if self.part.item_kind != "boolean" and self.part.kind in ("number", "integer") and isinstance(value, str):
                 raise forms.ValidationError("Enter a number.")
             return value
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            raise forms.ValidationError('Enter JSON, such as {"price": 120}.') from None
+        return _storable(orjson.loads, text)
+
+
+def _storable(read: Callable[[str], Any], text: str) -> Any:
+    """Return what a text says, if the ledger and those who read it can hold it: no NaN, no NUL, no endless nesting."""
+    try:
+        value = read(text)
+        kept = orjson.dumps(value)
+    except (ValueError, TypeError, RecursionError):
+        raise forms.ValidationError(NO_TRUTH) from None
+    if orjson.loads(kept) != value or _NUL.search(kept.decode()):
+        raise forms.ValidationError(NO_TRUTH)
+    return value
 
 
 def told_part(prediction: Prediction) -> Field | None:

@@ -12,6 +12,9 @@ from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
+# A body goes through several writers; the strictest, orjson, stops at 254, and answers wrap what came once or twice.
+MAX_DEPTH = 200
+
 
 class BodyTooLarge(APIException):
     """The body is larger than this server reads."""
@@ -52,10 +55,22 @@ def parsed(body: bytes) -> Any:
     """
     try:
         document = orjson.loads(body)
+        if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(document):
+            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
         _TWICE.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise ParseError(f"The body is not valid JSON: {str(error) or 'it is nested too deeply'}.") from None
     return document
+
+
+def _is_deep(document: Any) -> bool:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
 
+from config.postgres.base import is_away
 from mlcore.engine import Engine, Failure, Success
 from predictions import dispatch, metrics
 from predictions.models import Door, ModelVersion
@@ -18,6 +20,9 @@ from predictions.services.prediction_finish import Ending, prediction_finish
 from predictions.services.prediction_hand_back import prediction_hand_back
 
 log = structlog.get_logger(__name__)
+
+FINISH_SECONDS = 60.0
+FINISH_AGAIN_SECONDS = 0.5
 
 
 def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine) -> None:
@@ -37,6 +42,9 @@ def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine) -> None:
         },
     )
     run_seconds = time.monotonic() - began
+    if engine.closed and any(isinstance(outcome, Failure) for outcome in outcomes):
+        prediction_hand_back(token=batch.token, ids=[job.id for job in batch.jobs], solo=False, counted=False)
+        return
     alone = len(batch.jobs) == 1
     shared = {
         job.id
@@ -52,7 +60,7 @@ def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine) -> None:
 
 
 def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seconds: float) -> None:
-    finished = prediction_finish(token=batch.token, endings=endings, run_seconds=run_seconds)
+    finished = _finished(batch, endings, run_seconds)
     model = version.model.full_name
     for job in batch.jobs:
         if job.id in finished:
@@ -79,6 +87,20 @@ def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seco
         log.info("prediction_ended", **fields, status=ending.status, reason=ending.reason, attempts=job.attempts)
     for reply_to, ids in replies.items():
         dispatch.announce(reply_to=reply_to, ids=ids)
+
+
+def _finished(batch: Batch, endings: list[Ending], run_seconds: float) -> dict[UUID, float]:
+    """End the predictions; where the database is away, again and again: the token makes it safe to repeat."""
+    deadline = time.monotonic() + FINISH_SECONDS
+    while True:
+        try:
+            return prediction_finish(token=batch.token, endings=endings, run_seconds=run_seconds)
+        except (DatabaseError, InterfaceError) as error:
+            if not is_away(error) or time.monotonic() > deadline:
+                raise
+            log.warning("finish_delayed", rows=len(endings), error=str(error).strip())
+            connection.close()
+            time.sleep(FINISH_AGAIN_SECONDS)
 
 
 def _ending(job: Claimed, outcome: Success | Failure) -> Ending:

@@ -9,9 +9,12 @@ from django.db import connection
 
 from predictions.services.prediction_claim import LEASE_SECONDS
 
+# What is locked is just being finished or swept, in the order of ids as here.
 RENEW = """
+    with held as materialized (
+        select id from job where token = any(%(tokens)s::uuid[]) order by id for update skip locked)
     update job set lease_until = least(clock_timestamp() + make_interval(secs => %(lease)s), run_until)
-    where token = any(%(tokens)s::uuid[])"""
+    from held where job.id = held.id"""
 
 
 def lease_renew(*, tokens: Collection[UUID]) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import structlog
 from django.db import connection
 
 from accounts.models import User
 from predictions import metrics, waiting
 from predictions.models import Prediction
+
+log = structlog.get_logger(__name__)
 
 CANCEL = """
     with gone as (delete from job where id = %(id)s and user_id = %(user)s returning *)
@@ -25,6 +28,7 @@ def prediction_cancel(*, user: User, prediction_id: UUID) -> bool:
         cursor.execute(CANCEL, {"id": str(prediction_id), "user": user.pk})
         canceled = cursor.fetchone() is not None
     if canceled:
+        log.info("prediction_canceled", prediction_id=str(prediction_id))
+        waiting.post.deliver([prediction_id])
         metrics.count_ended(Prediction.objects.filter(pk=prediction_id).select_related("version__model"))
-    waiting.post.deliver([prediction_id])
     return canceled

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from django.db import OperationalError, connection, transaction
 from psycopg2 import errors as pg
 from psycopg2.extras import execute_values
@@ -19,6 +20,8 @@ from predictions.errors import InvalidInput, KeyBusy, VersionWithdrawn
 from predictions.models import Door, ModelVersion, Prediction
 from predictions.models.ids import uuid7
 from predictions.services.prediction_recall import Once, prediction_recall
+
+log = structlog.get_logger(__name__)
 
 MAX_ROWS = 1000
 
@@ -89,7 +92,10 @@ def prediction_create(
             _insert(user=user, version=version, rows=rows, door=door, request_id=request_id)
     if earlier is not None:
         return Created(earlier, replayed=True)
+    waiting.post.start()  # to hear when the lane has ended
     dispatch.ring(version.pk)
+    ids = [str(row.id) for row in rows]
+    log.info("prediction_accepted", prediction_ids=ids, model=version.model.full_name, door=door.label)
     return Created([row.id for row in rows], replayed=False)
 
 

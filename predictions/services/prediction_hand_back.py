@@ -9,9 +9,11 @@ from uuid import UUID
 from django.db import connection
 
 HAND_BACK = """
+    with held as materialized (
+        select id from job where id = any(%(ids)s::uuid[]) and token = %(token)s order by id for update)
     update job set token = null, claimed_at = null, lease_until = null, run_until = null,
         solo = job.solo or %(solo)s, attempts = job.attempts - %(uncounted)s
-    where id = any(%(ids)s::uuid[]) and token = %(token)s"""
+    from held where job.id = held.id"""
 
 
 def prediction_hand_back(*, token: UUID, ids: Sequence[UUID], solo: bool, counted: bool) -> int:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import structlog
 from django.db import connection
 
 from predictions import metrics
 from predictions.models import Prediction
+
+log = structlog.get_logger(__name__)
 
 # A lease far in the future comes from a clock that was set back since, and is as dead as an expired one.
 LOST = """
@@ -65,4 +68,6 @@ def prediction_sweep() -> Swept:
         cursor.execute(OLD_KEYS)
     ended = Prediction.objects.filter(pk__in=[*lost, *withdrawn]).select_related("version__model")
     metrics.count_ended(ended)
+    for prediction in ended:
+        log.warning("prediction_ended", prediction_id=str(prediction.pk), status="failed", reason=prediction.reason)
     return Swept(versions, handed_back, len(lost), len(withdrawn))

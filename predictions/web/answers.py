@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,28 +12,26 @@ from mlcore.fields import Field
 from mlcore.schema import Schema
 from predictions.models import Prediction
 from predictions.services.predictions_export import PRIVATE, masked, output_fields
-from predictions.web.wording import as_text, bound, number, percent, picture_of, sentence
+from predictions.web.drawings import drawing_of
+from predictions.web.wording import as_text, bound, count, number, percent, picture_of, sentence
 
 BARS_SHOWN = 10
 SHORT_CHARACTERS = 60
 LONG_CHARACTERS = 200
+LONG_TEXT_CHARACTERS = 600
 SUMMARY_FIELDS = 3
 
 
 @dataclass(frozen=True)
 class Given:
-    """One value of an input, as the page shows it. picture: a data URI."""
+    """One value, as the page shows it. picture: a data URI; size: how long it is, where it would crowd out the rest."""
 
     label: str
     text: str
     unit: str = ""
     picture: str = ""
     warning: str = ""
-
-    @property
-    def is_long(self) -> bool:
-        """True where it would crowd out its neighbours."""
-        return len(self.text) > LONG_CHARACTERS
+    size: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,22 @@ def given_of(schema: Schema, row: Mapping[str, Any], *, warnings: Any = None) ->
 
 
 def _given(each: Field, value: Any, warning: str) -> Given:
-    picture = picture_of(value) if each.kind == "image" else ""
-    return Given(each.label, _shown(each, value), each.unit, picture, warning)
+    text = _shown(each, value)
+    limit = LONG_TEXT_CHARACTERS if each.kind == "text" else LONG_CHARACTERS
+    return Given(each.label, text, each.unit, _picture(each, value), warning, _size(value, text, limit))
+
+
+def _picture(each: Field, value: Any) -> str:
+    if each.kind != "image":
+        return ""
+    return drawing_of(value, each.image) if each.image and isinstance(value, list) else picture_of(value)
+
+
+def _size(value: Any, text: str, limit: int = LONG_CHARACTERS) -> str:
+    if len(text) <= limit:
+        return ""
+    is_flat = isinstance(value, list) and not any(isinstance(each, list | dict) for each in value)
+    return count(len(value), "value") if is_flat else count(len(text), "character")
 
 
 def _shown(each: Field, value: Any) -> str:
@@ -91,13 +104,16 @@ def _shown(each: Field, value: Any) -> str:
     return as_text(each, value)
 
 
-def answer_of(schema: Schema, output: Mapping[str, Any]) -> Answer:
-    """Return an output ready to be shown: a label with its scores, a value, or parts."""
+def answer_of(schema: Schema, output: Any) -> Answer:
+    """Return an output ready to be shown: a label with its scores, a value, or parts; of an odd shape, as it is."""
     text = json.dumps(output, indent=2, ensure_ascii=False)
+    if not isinstance(output, dict):
+        return Answer(headline=_cut(_plain(output)), json=text)
     if "label" in output:
         bars = _bars(output)
+        shown = ("label", "score", "scores") if bars else ("label", "score")
         told = percent(output["score"]) if _is_share(output.get("score")) else ""
-        rest = _parts(schema, output, without=("label", "score", "scores"))
+        rest = _parts(schema, output, without=shown)
         return Answer(
             headline=_plain(output["label"]),
             description=_description(schema, "label"),
@@ -121,10 +137,10 @@ def answer_of(schema: Schema, output: Mapping[str, Any]) -> Answer:
 
 def _bars(output: Mapping[str, Any]) -> list[Bar]:
     scores = output.get("scores")
-    if not isinstance(scores, dict) or not scores:
+    if not isinstance(scores, dict) or not all(map(_is_score, scores.values())):
         return []
     shares = all(_is_share(score) for score in scores.values())
-    full = 1 if shares else max(abs(score) for score in scores.values()) or 1
+    full = 1 if shares else max((abs(score) for score in scores.values()), default=0) or 1
     label = _plain(output["label"])
     ranked = sorted(scores.items(), key=lambda pair: -pair[1])
     return [
@@ -135,6 +151,10 @@ def _bars(output: Mapping[str, Any]) -> list[Bar]:
 
 def _width(share: float) -> float:
     return round(max(share, 0) * 100, 2)
+
+
+def _is_score(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_share(value: Any) -> bool:
@@ -148,7 +168,12 @@ def _description(schema: Schema, part: str) -> str:
 
 def _parts(schema: Schema, output: Mapping[str, Any], *, without: tuple[str, ...]) -> list[Given]:
     rest = ((name, value) for name, value in output.items() if name not in without)
-    return [Given(_title(schema, name), _plain(value), _unit(schema, name)) for name, value in rest]
+    return [_part(schema, name, value) for name, value in rest]
+
+
+def _part(schema: Schema, name: str, value: Any) -> Given:
+    text = _plain(value)
+    return Given(_title(schema, name), text, _unit(schema, name), size=_size(value, text))
 
 
 def _title(schema: Schema, name: str) -> str:
@@ -166,7 +191,7 @@ def _plain(value: Any) -> str:
         return value
     if isinstance(value, float):
         return number(value)
-    return bound(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False)
+    return bound(value) if type(value) is int else json.dumps(value, ensure_ascii=False)
 
 
 def entry_of(prediction: Prediction) -> Entry:

@@ -7,11 +7,14 @@ from html import escape
 
 from django.utils.safestring import SafeString, mark_safe
 
+LONGEST_SHOWN = 50_000
+# None looks past the next mark of its own kind: however a card is written, the time it takes grows with its length.
 INLINE: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
-    (re.compile(r"\*\*(\S(?:.*?\S)?)\*\*"), r"<strong>\1</strong>"),
-    (re.compile(r"(?<!\w)[*_](\S(?:.*?\S)?)[*_](?!\w)"), r"<em>\1</em>"),
-    (re.compile(r"\[([^\]]+)\]\((https?://[^\s()]+)\)"), r'<a href="\2" rel="nofollow noopener">\1</a>'),
+    (re.compile(r"\*\*([^*\s](?:[^*\n]*[^*\s])?)\*\*"), r"<strong>\1</strong>"),
+    (re.compile(r"(?<!\w)\*([^*\s](?:[^*\n]*[^*\s])?)\*(?!\w)"), r"<em>\1</em>"),
+    (re.compile(r"(?<!\w)_([^_\s](?:[^_\n]*[^_\s])?)_(?!\w)"), r"<em>\1</em>"),
+    (re.compile(r"\[([^\[\]]+)\]\((https?://[^\s()]+)\)"), r'<a href="\2" rel="nofollow noopener">\1</a>'),
 ]
 _HEADING = re.compile(r"(#{1,4})\s+(.*)", re.DOTALL)
 _ITEM = re.compile(r"^[-*]\s+", re.MULTILINE)
@@ -19,6 +22,8 @@ _ITEM = re.compile(r"^[-*]\s+", re.MULTILINE)
 
 def card_html(card: str) -> SafeString:
     """Return headings, paragraphs, lists and code blocks; the page has its own first heading."""
+    if len(card) > LONGEST_SHOWN:
+        card = f"{card[:LONGEST_SHOWN]}…"
     blocks = re.split(r"\n\s*\n", card.replace("\r\n", "\n").strip())
     return mark_safe("\n".join(_block(block) for block in blocks if block.strip()))  # noqa: S308 (escaped below)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,7 @@ WAIT_SECONDS = 5.0
 MINE_SHOWN = 4
 MAX_BODY_BYTES = 10_000_000
 TOO_LARGE = "What was sent is too large: a form holds 1 MB of text. Choose a smaller image, or fewer numbers."
+SHA256 = re.compile(r"[0-9a-f]{64}")
 TABS = {"run": "Run", "api": "API", "examples": "Examples", "versions": "Versions", "about": "About"}
 
 
@@ -84,8 +86,10 @@ def _version(request: SignedInRequest, found: RegisteredModel) -> ModelVersion |
         version = found.version_of(CHAMPION)
     elif asked.isascii() and asked.isdigit() and len(asked) < 7:
         version = get_object_or_404(found.versions, number=int(asked))
-    else:
+    elif SHA256.fullmatch(asked):
         version = get_object_or_404(found.versions, sha256=asked)
+    else:
+        raise Http404
     if version:
         version.model = found
     return version

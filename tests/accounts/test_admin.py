@@ -103,3 +103,14 @@ def test_charlie_sees_nothing(charlie: User, db: None) -> None:
     client = signed_in(charlie)
     for page in ("user", "apitoken", "auditentry"):
         assert client.get(f"/admin/accounts/{page}/").status_code == 302
+
+
+def test_other_staff_are_out_of_a_clerks_reach(clerk: User, person: Callable[..., User], alice: User) -> None:
+    client, colleague = signed_in(clerk), person("colleague", is_staff=True)
+    password = {"password1": "a new battery staple", "password2": "a new battery staple"}
+    assert client.post(f"/admin/accounts/user/{colleague.pk}/password/", password).status_code == 403
+    assert client.post(f"/admin/accounts/user/{colleague.pk}/change/", {}).status_code == 403
+    colleague.refresh_from_db()
+    assert colleague.check_password("correct horse")
+    assert client.get(f"/admin/accounts/user/{alice.pk}/password/").status_code == 200
+    assert client.get(f"/admin/accounts/user/{clerk.pk}/password/").status_code == 200

@@ -123,8 +123,8 @@ def test_change_and_run_again(alice: User, demos: dict[str, ModelVersion], visit
 def test_sign_up_and_in(visit: Callable[..., Visit], person: Callable[..., User]) -> None:
     name = person("frank").username + "-new"
     page = visit().open("/accounts/signup/")
-    page.get_by_label("Username").fill(name)
-    page.get_by_label("Email").fill(f"{name}@example.org")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("E-mail").fill(f"{name}@example.org")
     page.get_by_label("Password", exact=True).fill("correct horse")
     page.get_by_label("Password (again)").fill("correct horse")
     page.get_by_role("button", name="Create account").click()

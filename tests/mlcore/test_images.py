@@ -69,6 +69,7 @@ def test_what_it_is_decides_and_not_what_it_says() -> None:
         (data_uri(saved(plain())[:-20]), "is not a readable PNG, JPEG, WebP, BMP or GIF image", "image"),
         (data_uri(bomb(30_000, 30_000)), "is too large; at most 12.5 million pixels are read", "too_large"),
         (data_uri(bomb(4_000, 4_000)), "is 4000 by 4000 pixels; at most 12.5 million pixels are read", "too_large"),
+        (data_uri(bomb(30_000, 1)), "is 30000 by 1 pixels; at most 20,000 are read on a side", "too_large"),
         ("data:image/png;base64," + "A" * (MAX_BYTES * 4 // 3 + 300), "is larger than 8 MB", "too_large"),
         ([0] * 63, "must hold 64 numbers (8 by 8), not 63", "length"),
         ([[0] * 8] * 7, "must be 8 rows of 8 numbers", "length"),

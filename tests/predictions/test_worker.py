@@ -161,6 +161,8 @@ def test_a_worker_told_to_stop_finishes_what_it_runs(
     predictions = ask(version, HELD)
     until((tmp_path / "begun").exists)
     process.popen.terminate()
+    leased = Job.objects.get(pk=predictions[0].pk).lease_until
+    until(lambda: Job.objects.get(pk=predictions[0].pk).lease_until > leased)  # renewed, though it is to stop
     (tmp_path / "open").touch()
     (prediction,) = ended(predictions, seconds=10)
     assert (prediction.status, prediction.attempts) == ("succeeded", 1)
@@ -190,13 +192,47 @@ def test_a_lost_ring_is_made_good(worker: Process, register: Callable, ask: Call
 
 
 def test_without_the_broker_postgresql_rings(
-    worker: Process, register: Callable, ask: Callable, settings: Settings
+    alone: Callable, register: Callable, ask: Callable, settings: Settings
 ) -> None:
+    alone(IDLE_LOOK_SECONDS="0")
     version = register(Doubles())
     settings.RINGS = False
     predictions = ask(version, 1)
     dispatch.notify(version.pk)
     assert ended(predictions)[0].output == {"value": 2}
+
+
+def test_a_worker_told_to_stop_at_once_hands_back_what_it_runs(
+    alone: Callable, register: Callable, ask: Callable, tmp_path: Path
+) -> None:
+    version = register(Gated(str(tmp_path)))
+    process = alone()
+    predictions = ask(version, HELD)
+    until((tmp_path / "begun").exists)
+    process.popen.send_signal(signal.SIGQUIT)
+    process.popen.wait(45)
+    job = Job.objects.get(pk=predictions[0].pk)
+    assert (job.token, job.attempts) == (None, 0)
+    (tmp_path / "open").touch()
+    alone()
+    assert ended(predictions)[0].output == {"value": 26}
+
+
+def test_an_answer_outlives_a_database_that_hangs_up(
+    alone: Callable, register: Callable, ask: Callable, tmp_path: Path
+) -> None:
+    version = register(Gated(str(tmp_path)))
+    alone()
+    predictions = ask(version, HELD)
+    until((tmp_path / "begun").exists)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid, 2000) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    (tmp_path / "open").touch()
+    (prediction,) = ended(predictions, seconds=10)
+    assert (prediction.status, prediction.attempts) == ("succeeded", 1)
 
 
 class TestRingsCarryTheWork:

@@ -55,9 +55,14 @@ class Command(BaseCommand):
         user, created = User.objects.get_or_create(
             username=credentials["username"], defaults={"is_staff": True, "is_superuser": True}
         )
-        if created or not user.check_password(credentials["password"]):
+        if created:
             user.set_password(credentials["password"])
             user.save()
+        changed = settings.ALMANAC_HOME / "password_changed"  # the start then prints no password
+        if user.check_password(credentials["password"]):
+            changed.unlink(missing_ok=True)
+        else:
+            changed.touch()
         secret = credentials["token"]
         if not ApiToken.objects.filter(digest=ApiToken.digest_of(secret)).exists():
             token, _ = token_create(user=user, name="embedded run", scopes=list(Scope.values), secret=secret)

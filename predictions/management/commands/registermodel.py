@@ -41,6 +41,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Register, and print where the model is."""
+        if not os.path.isfile(options["path"]):  # noqa: PTH113 (Path.is_file raises where a folder is closed to us)
+            raise CommandError(f"{options['path']} is not a file.")
         with engine_of_settings() as engine:
             try:
                 registered = version_register(

@@ -238,3 +238,24 @@ def test_export_gives_a_file_and_is_remembered(
     assert len(lines) == 2
     assert str(one.pk) in lines[1]
     assert AuditEntry.objects.filter(action="predictions_export", actor=reviewer, target="1 predictions").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"created_at__year": "9999"},
+        {"created_at__year": "9999", "created_at__month": "12"},
+        {"created_at__year": "9999", "created_at__month": "12", "created_at__day": "31"},
+        {"created_at__year": "1"},
+        {"created_at__year": "2026", "created_at__month": "13"},
+        {"reason__exact": "\0"},
+    ],
+)
+def test_nonsense_in_the_address_does_no_harm(signed_in: Browse, reviewer: User, query: dict[str, str]) -> None:
+    assert signed_in(reviewer).get(LIST, query, follow=True).status_code == 200
+
+
+@pytest.mark.parametrize("chosen", ["x", "\0", "00000000-0000-0000-0000-000000000000"])
+def test_an_action_on_what_is_not_there(signed_in: Browse, reviewer: User, chosen: str) -> None:
+    data = {"action": "rerun", "_selected_action": chosen}
+    assert "None of what was chosen is there" in signed_in(reviewer).post(LIST, data, follow=True).content.decode()

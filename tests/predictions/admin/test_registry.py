@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from django.test import Client
 
 from accounts.models import AuditEntry, User
@@ -95,3 +96,10 @@ def test_a_publisher_describes_a_model_and_cannot_rename_it(
         [bob],
     )
     assert model.full_name == tumour.model.full_name
+
+
+@pytest.mark.parametrize("chosen", ["x", "0", "9" * 30])
+def test_an_action_on_what_is_not_there(signed_in: Browse, publisher: User, chosen: str) -> None:
+    data = {"action": "promote", "_selected_action": chosen}
+    text = signed_in(publisher).post(VERSIONS, data, follow=True).content.decode()
+    assert "None of what was chosen is there" in text

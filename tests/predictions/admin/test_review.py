@@ -111,3 +111,22 @@ def test_what_is_not_there_cannot_be_reviewed(
     client = signed_in(reviewer)
     assert client.get(address).status_code == 403
     assert client.post(address.replace(str(prediction.pk), "0" * 8 + str(prediction.pk)[8:]), {}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "truth",
+    ["NaN", "Infinity", "1e999", '"\\ud800"', '"\\u0000"', '{"\\u0000": 1}', "[" * 300 + "]" * 300, "9" * 5_000],
+)
+def test_a_truth_that_cannot_be_kept_is_refused(signed_in: Browse, reviewer: User, alice: User, truth: str) -> None:
+    prediction = ended(alice, publish(schema=OPEN_OUTPUT), input={"x": 1}, output={"low": 1})
+    assert "Enter JSON" in say(signed_in(reviewer), prediction, truth=truth)
+    assert not Truth.objects.filter(prediction=prediction).exists()
+
+
+@pytest.mark.parametrize("truth", ["1e999", "9" * 5_000])
+def test_a_number_that_cannot_be_kept_is_refused(
+    signed_in: Browse, reviewer: User, alice: User, version: ModelVersion, truth: str
+) -> None:
+    prediction = ended(alice, version, input={"area": 50}, output={"value": 100.0})
+    assert "Enter" in say(signed_in(reviewer), prediction, truth=truth)
+    assert not Truth.objects.filter(prediction=prediction).exists()

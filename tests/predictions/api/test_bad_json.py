@@ -31,7 +31,9 @@ def post(client: Client, body: bytes, content_type: str = "application/json") ->
         (b"{", 400),
         (b"[" * 100_000 + b"]" * 100_000, 400),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 400),
-        (b'{"input": ' + b"[" * 500 + b"]" * 500 + b"}", 422),
+        (b'{"input": ' + b"[" * 500 + b"]" * 500 + b"}", 400),
+        (b'{"input": {"a": ' + b"[" * 198 + b"]" * 198 + b"}}", 422),
+        (b'{"input": {"a": ' + b"[" * 199 + b"]" * 199 + b"}}", 400),
         (b"NaN", 400),
         (b'{"input": {"a": Infinity}}', 400),
         (b'{"input": {"a": -1e999}}', 400),
@@ -52,6 +54,13 @@ def post(client: Client, body: bytes, content_type: str = "application/json") ->
 )
 def test_it_is_refused(alice: User, calls: Caller, body: bytes, status: int) -> None:
     assert post(calls(alice), body) == status
+
+
+@pytest.mark.parametrize(("depth", "status"), [(198, 422), (252, 400), (900, 400)])
+def test_nesting_under_a_key(version: ModelVersion, alice: User, calls: Caller, depth: int, status: int) -> None:
+    client = calls(alice)
+    client.defaults["HTTP_IDEMPOTENCY_KEY"] = "one"
+    assert post(client, AREA.format(version=version.sha256, area="[" * depth + "]" * depth).encode()) == status
 
 
 @pytest.mark.parametrize(

@@ -129,3 +129,10 @@ def test_charlie_sees_none_of_it(alice: User, charlie: User, calls: Caller, ask:
     assert client.get(PREDICTIONS).json()["results"] == []
     assert client.get(PREDICTIONS, {"q": str(prediction.pk)}).json()["results"] == []
     assert client.get(PREDICTIONS, {"cursor": "older-" + "f" * 32}).json()["results"] == []
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"])
+def test_the_ends_of_the_calendar(alice: User, calls: Caller, ask: Ask, moment: str) -> None:
+    ask(alice, area=1)
+    lists = [areas(calls(alice).get(PREDICTIONS, {bound: moment}).json()) for bound in ("since", "until")]
+    assert lists == ([[], [1]] if moment.startswith("9") else [[1], []])

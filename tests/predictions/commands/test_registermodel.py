@@ -165,6 +165,15 @@ def test_what_comes_beside_it_must_fit(
     nothing_is_left(store)
 
 
+def test_a_path_that_leads_nowhere(run: Run, tmp_path: Path, store: Path) -> None:
+    loop = tmp_path / "loop.joblib"
+    loop.symlink_to(loop)
+    for path in (loop, tmp_path, tmp_path / "missing.joblib", "a\0b"):
+        with pytest.raises(CommandError, match="is not a file"):
+            run("registermodel", str(path), "--name", "team/prices")
+    nothing_is_left(store)
+
+
 def nothing_is_left(store: Path, name: str = "team/prices") -> None:
     assert not RegisteredModel.objects.named(name).exists()
     assert files(store) == []

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from mlcore.schema import Schema
-from predictions.web.answers import answer_of
+from predictions.web.answers import answer_of, given_of
 
 OUTPUT = {
     "type": "object",
@@ -44,3 +46,36 @@ def test_a_value_with_its_unit() -> None:
 def test_parts_of_any_other_kind() -> None:
     answer = answer_of(SCHEMA, {"words": [0.5, 1], "value": None})
     assert [(part.label, part.text) for part in answer.parts] == [("words", "[0.5, 1]"), ("value", "null")]
+
+
+def test_an_image_of_numbers_is_drawn() -> None:
+    image = {
+        "type": ["string", "array"],
+        "format": "uri",
+        "x-image": {"mode": "L", "width": 2, "height": 2, "scale": 16},
+    }
+    schema = Schema.from_json(
+        {"input": {"type": "object", "properties": {"x": image}}, "output": OUTPUT, "x-style": "matrix"}
+    )
+    assert given_of(schema, {"x": [0, 4, 8, 16]})[0].picture.startswith("data:image/png;base64,")
+    assert given_of(schema, {"x": [0, 4]})[0].picture == ""
+
+
+def test_what_is_long_is_folded_away_and_its_size_told() -> None:
+    text = {"type": "object", "properties": {"x": {"type": "string"}}}
+    schema = Schema.from_json({"input": text, "output": OUTPUT, "x-style": "table"})
+    assert [given_of(schema, {"x": "a" * length})[0].size for length in (600, 601)] == ["", "601 characters"]
+    assert answer_of(SCHEMA, {"words": [1.5] * 300}).parts[0].size == "300 values"
+
+
+@pytest.mark.parametrize("scores", [None, [], [1], "x", {"a": None, "b": 1}, {"a": "0.5"}, {"a": True}, {"a": 10**400}])
+def test_scores_that_are_no_numbers_are_shown_as_they_are(scores: object) -> None:
+    answer = answer_of(SCHEMA, {"label": "a", "score": None, "scores": scores})
+    assert (answer.headline, answer.bars, [part.label for part in answer.parts]) == ("a", [], ["scores"])
+
+
+@pytest.mark.parametrize(
+    ("output", "headline"), [(None, "null"), ([1, "x"], '[1, "x"]'), ("words", "words"), (True, "true"), (1.5, "1.5")]
+)
+def test_an_output_that_is_no_object_is_shown_as_it_is(output: object, headline: str) -> None:
+    assert answer_of(SCHEMA, output).headline == headline

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
-from predictions.web.cards import card_html
+import time
+
+import pytest
+
+from predictions.web.cards import LONGEST_SHOWN, card_html
 
 
 def test_a_little_markdown() -> None:
@@ -18,3 +22,18 @@ def test_no_html_and_no_script_comes_through() -> None:
     assert "<script" not in html
     assert 'href="javascript' not in html
     assert '"onclick' not in html
+
+
+def test_emphasis_around_marks_of_the_other_kind() -> None:
+    assert card_html("*a_b* _c*d_ **e_f**") == "<p><em>a_b</em> <em>c*d</em> <strong>e_f</strong></p>"
+
+
+@pytest.mark.parametrize("piece", [" *a", " _a", " **a", "*a ", "[", "[a](http://", "`a\n", "- *", "\n \t"])
+def test_it_takes_no_longer_than_its_length_says(piece: str) -> None:
+    start = time.monotonic()
+    card_html(piece * (60_000 // len(piece)))
+    assert time.monotonic() - start < 2
+
+
+def test_a_long_card_is_cut() -> None:
+    assert card_html("a" * 60_000) == f"<p>{'a' * LONGEST_SHOWN}…</p>"

@@ -187,3 +187,15 @@ def registered(properties: dict[str, object], *, style: str) -> ModelVersion:
     version = ModelVersion.objects.create(model=model, number=1, sha256=sha256, manifest=manifest.to_json())
     Alias.objects.create(model=model, name=CHAMPION, version=version)
     return version
+
+
+def test_no_name_and_no_version_holds_a_nul(
+    alice: User, version: ModelVersion, signed_in: Callable[[User], Client]
+) -> None:
+    client, address = signed_in(alice), version.model.get_absolute_url()
+    for response in (
+        client.get("/models/demo/x%00"),
+        client.get(f"{address}?version=%00"),
+        client.post(address, {**TYPED, "version": "\0"}),
+    ):
+        assert response.status_code == 404

@@ -79,3 +79,15 @@ def test_charlie_does_not_find_it(
     alice: User, charlie: User, ended: Callable[..., Prediction], signed_in: Callable[[User], Client]
 ) -> None:
     assert signed_in(charlie).get(ended(alice).get_absolute_url()).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "output", [[1, 2], "words", False, {"label": "a", "scores": {"a": None}}, {"label": [], "scores": []}]
+)
+def test_an_answer_of_an_odd_shape_is_shown(
+    alice: User, ended: Callable[..., Prediction], signed_in: Callable[[User], Client], output: object
+) -> None:
+    prediction = ended(alice, facts={"output": output})
+    client = signed_in(alice)
+    for address in (prediction.get_absolute_url(), "/predictions/", prediction.version.model.get_absolute_url()):
+        assert client.get(address).status_code == 200

@@ -87,6 +87,13 @@ def test_filters_that_cannot_be_used_are_named(
     assert "These filters cannot be used" in Page(response.content).text
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("page", ["predictions", "predictions-export"])
+def test_the_ends_of_the_calendar(alice: User, signed_in: Callable[[User], Client], page: str, moment: str) -> None:
+    for bound in ("since", "until"):
+        assert signed_in(alice).get(reverse(page), {bound: moment}).status_code == 200
+
+
 def test_empty_filters_leave_the_address(alice: User, signed_in: Callable[[User], Client]) -> None:
     response = signed_in(alice).get(reverse("predictions"), {"q": "", "status": "failed"})
     assert response["Location"] == f"{reverse('predictions')}?status=failed"
