@@ -66,12 +66,10 @@ class Worker:
             self._threads.append(thread)
         metrics.serve_worker()
 
-    def stop(self, *, at_once: bool = False) -> None:
-        """Claim nothing more. at_once: what runs is not waited for, but handed back."""
+    def stop(self) -> None:
+        """Claim nothing more."""
         self._stopping.set()
         self.lanes.stop()
-        if at_once:
-            threading.Thread(target=self.lanes.engine.close, name="stop-at-once").start()
 
     def close(self) -> None:
         """Finish what runs, end the runners, and take our name from the list of workers."""
@@ -131,9 +129,9 @@ def begin(**_: object) -> None:
 
 
 @signals.worker_shutting_down.connect
-def wind_down(how: str = "", **_: object) -> None:
-    """Stop claiming; Celery then waits for the lanes that turn."""
-    worker.stop(at_once=how.lower() == "cold")
+def wind_down(**_: object) -> None:
+    """Stop claiming; Celery then waits for the lanes that its threads turn."""
+    worker.stop()
 
 
 @signals.worker_shutdown.connect

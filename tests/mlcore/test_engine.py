@@ -142,12 +142,27 @@ def test_neighbours_do_not_notice(engine: Engine, register: Register) -> None:
     assert pid_of(engine, doubles) == before
 
 
-@pytest.mark.parametrize(
-    "reply", [{}, {"outcomes": 7}, {"outcomes": [7]}, {"outcomes": [{"reason": "timeout"}]}, {"outcomes": []}]
-)
+@pytest.mark.parametrize("reply", [{}, {"outcomes": 7}, {"outcomes": []}])
 def test_a_reply_that_makes_no_sense(reply: dict[str, object]) -> None:
     with pytest.raises(RunnerCrashed):
         outcomes_of(reply, count=1)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        7,
+        {"reason": "timeout"},
+        {"output": [1]},
+        {"output": None},
+        {"reason": "timeout", "message": {"a": 1}},
+        {"output": {"value": "x" * (9 << 20)}},
+    ],
+)
+def test_what_a_model_says_in_its_runners_place(outcome: object) -> None:
+    (failure,) = outcomes_of({"outcomes": [outcome]}, count=1)
+    assert isinstance(failure, Failure)
+    assert failure.reason == "invalid_output"
 
 
 @pytest.mark.parametrize(
