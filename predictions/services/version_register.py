@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from accounts.models import AuditEntry, User
+from mlcore.artifacts import Stored
 from mlcore.engine import Engine, Failure, Inspection
 from mlcore.errors import EngineError, SchemaInvalid, UnsupportedArtifact
 from mlcore.infer import examples_from, schema_from
@@ -73,30 +75,53 @@ def version_register(
     inspection = _inspected(engine, path)
     rows = _sample_rows(offer)
     schema = _schema(inspection, offer, rows)
-    stored = engine.store.put(path)
-    try:
-        if stored.sha256 != inspection.sha256:
-            raise RegistrationRefused(f"{path.name} was changed while it was being looked at. Try again.")
+    with _alone(inspection.sha256), _stored(engine, path, inspection) as stored:
         manifest = Manifest(inspection.format, stored.sha256, stored.size_bytes, schema, inspection.libraries)
-        known = ModelVersion.objects.filter(sha256=manifest.version_id(name)).first()
+        known = ModelVersion.objects.select_related("model").filter(sha256=manifest.version_id(name)).first()
         if known:
+            for alias in aliases:
+                alias_move(version=known, name=alias, actor=actor)
             return Registered(known, created=False)
         found = [{"input": row} for row in examples_from(rows or [], schema, limit=EXAMPLES_KEPT)]
-        examples = _tried(engine, manifest, list(offer.examples) or found or [{"input": schema.example()}])
         version = _record(
             model=model,
             manifest=manifest,
             offer=offer,
-            examples=examples,
+            examples=_tried(engine, manifest, list(offer.examples) or found or [{"input": schema.example()}]),
             actor=actor,
             vouched_by="" if inspection.safe else vouched_by,
             aliases=aliases,
         )
+    return Registered(version, created=True)
+
+
+@contextmanager
+def _stored(engine: Engine, path: Path, inspection: Inspection) -> Iterator[Stored]:
+    """Put the file into the store; take it out again where nothing comes of it."""
+    stored = engine.store.put(path)
+    try:
+        if stored.sha256 != inspection.sha256:
+            raise RegistrationRefused(f"{path.name} was changed while it was being looked at. Try again.")
+        yield stored
     except BaseException:
         if not _is_used(stored.sha256):
             engine.store.remove(stored.sha256)
         raise
-    return Registered(version, created=True)
+
+
+@contextmanager
+def _alone(artifact: str) -> Iterator[None]:
+    """Keep others from registering the same file meanwhile: who is refused would take it from who is not."""
+    key = int(artifact[:15], 16)
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(%s)", [key])
+        if cursor.fetchone() != (True,):
+            raise RegistrationRefused("This same file is being registered just now. Try again when that is done.")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_unlock(%s)", [key])
 
 
 def _model(name: str, offer: Offer) -> RegisteredModel:
@@ -175,10 +200,12 @@ def _record(
     aliases: Sequence[str],
 ) -> ModelVersion:
     if model.pk is None:
-        RegisteredModel.objects.get_or_create(owner=model.owner, name=model.name)
+        made = {"visibility": model.visibility}
+        RegisteredModel.objects.get_or_create(owner=model.owner, name=model.name, defaults=made)
     held = RegisteredModel.objects.select_for_update().get(owner=model.owner, name=model.name)
-    model.pk, model.created_at = held.pk, held.created_at
-    model.save(force_update=True)
+    held.description, held.card = model.description, model.card
+    held.save(update_fields=["description", "card"])
+    model = held
     last = model.versions.aggregate(last=Max("number"))["last"] or 0
     sample_sha256 = hashlib.sha256(offer.sample.read_bytes()).hexdigest() if offer.sample else ""
     version = ModelVersion.objects.create(

@@ -28,12 +28,14 @@ class Command(BaseCommand):
         """Name the options."""
         parser.add_argument("path", type=Path, help="the model file")
         parser.add_argument("--name", required=True, help="owner/name")
-        parser.add_argument("--sample", type=Path, help="a table of inputs as training saw them: CSV, Parquet, NDJSON")
+        parser.add_argument(
+            "--sample", type=Path, metavar="FILE", help="inputs as training saw them: CSV, Parquet, NDJSON"
+        )
         parser.add_argument("--target", help="the sample's column that holds the answers")
-        parser.add_argument("--schema", type=Path, help="JSON Schema of the input, or {input, output}")
-        parser.add_argument("--metrics", type=Path, help="JSON object of figures to keep with the version")
-        parser.add_argument("--examples", type=Path, help="JSON list of inputs to show as examples")
-        parser.add_argument("--card", type=Path, help="a text: what it was trained on, how good it is, its limits")
+        parser.add_argument("--schema", type=Path, metavar="FILE", help="JSON Schema of the input, or {input, output}")
+        parser.add_argument("--metrics", type=Path, metavar="FILE", help="a JSON object of figures to keep")
+        parser.add_argument("--examples", type=Path, metavar="FILE", help="a JSON list of {input, title} to show")
+        parser.add_argument("--card", type=Path, metavar="FILE", help="a text: what it was trained on, its limits")
         parser.add_argument("--description", help="one sentence: what it answers, from what")
         parser.add_argument("--alias", action="append", default=[], help="point this alias at it; may be repeated")
         parser.add_argument("--private", action="store_true", help="only members and staff may use the model")
@@ -73,7 +75,7 @@ class Command(BaseCommand):
             metrics=read_json(options["metrics"], dict) or {},
             examples=read_json(options["examples"], list) or (),
             description=options["description"],
-            card=options["card"].read_text() if options["card"] else None,
+            card=read_text(options["card"]),
             visibility=Visibility.PRIVATE if options["private"] else Visibility.PUBLIC,
         )
 
@@ -86,13 +88,22 @@ def operator() -> str:
         return f"uid {os.getuid()}"
 
 
+def read_text(path: Path | None) -> str | None:
+    """Return what a text file holds; None where none is named. Raises: CommandError."""
+    try:
+        return path.read_text() if path else None
+    except (OSError, ValueError) as error:
+        raise CommandError(f"{path}: {error}") from None
+
+
 def read_json(path: Path | None, kind: type) -> Any:
     """Return what a JSON file holds; None where none is named. Raises: CommandError."""
-    if path is None:
+    text = read_text(path)
+    if text is None:
         return None
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{path}: {error}") from None
     if not isinstance(value, kind):
         raise CommandError(f"{path} must hold a JSON {'object' if kind is dict else 'list'}.")

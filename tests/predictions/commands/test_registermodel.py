@@ -62,6 +62,31 @@ def test_the_same_file_again_is_a_no_op_that_says_so(run: Run, prices: Path, sto
     assert len(files(store)) == 1
 
 
+def test_the_same_file_again_may_take_an_alias(run: Run, prices: Path) -> None:
+    run(*offered(prices))
+    run(*offered(prices, alias="challenger"))
+    assert Alias.objects.get(name="challenger").version.number == 1
+
+
+def test_what_was_made_private_stays_so(run: Run, prices: Path, tmp_path: Path) -> None:
+    run(*offered(prices))
+    RegisteredModel.objects.update(visibility="private")
+    card = tmp_path / "card.md"
+    card.write_text("Prices of houses.")
+    schema = tmp_path / "schema.json"
+    schema.write_text(
+        '{"type": "object", "properties": {"area": {"type": "number", "maximum": 99}, "rooms": {"type": "number"}}}'
+    )
+    run(*offered(prices, schema=schema, card=card))
+    model = RegisteredModel.objects.get()
+    assert (model.visibility, model.card, prices_versions().count()) == ("private", "Prices of houses.", 2)
+
+
+def test_a_card_that_is_not_there(run: Run, prices: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="nothing"):
+        run(*offered(prices, card=tmp_path / "nothing.md"))
+
+
 def test_a_later_version_waits_to_be_promoted(run: Run, prices: Path, tmp_path: Path) -> None:
     run(*offered(prices))
     metrics = tmp_path / "metrics.json"
