@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from predictions.models import CHAMPION, Door, ModelVersion, Prediction, RegisteredModel
+from predictions.models import CHAMPION, Door, ModelVersion, Prediction, Reason, RegisteredModel
 from predictions.services.predictions_export import masked, output_fields
 
 COG_VERSION = "0.9.9"  # the client parses it; nothing else depends on it
@@ -37,6 +37,7 @@ def prediction_json(prediction: Prediction, *, base: str) -> Document:
         "logs": "",
         "error": prediction.error,
         "reason": prediction.reason,
+        "retryable": Reason(prediction.reason).retryable if prediction.reason else None,
         "warnings": prediction.warnings or [],
         "metrics": {name: value for name, value in seconds.items() if value is not None},
         "created_at": prediction.created_at,

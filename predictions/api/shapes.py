@@ -95,6 +95,7 @@ SHAPES: dict[str, Shape] = {
         logs=TEXT,
         error=_or_null(TEXT),
         reason=_said({"enum": [*Reason.values, None]}, "Why it failed, from a closed list."),
+        retryable=_said({"type": ["boolean", "null"]}, "Whether asking again can help, where it failed."),
         warnings=_said(FIELD_ERRORS, "Values outside what training saw; they are no errors."),
         metrics=_said(
             _object(

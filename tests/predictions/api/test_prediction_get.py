@@ -6,6 +6,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Scope, User
 from predictions.models import Prediction
@@ -33,6 +34,16 @@ def test_what_has_not_changed_is_not_sent_again(alice: User, calls: Caller, ask:
     prediction_cancel(user=alice, prediction_id=prediction.pk)
     changed = client.get(address, headers={"If-None-Match": etag})
     assert (changed.status_code, changed.json()["status"]) == (200, "canceled")
+
+
+@pytest.mark.parametrize(("reason", "retryable"), [("model_error", False), ("timeout", True), ("worker_lost", True)])
+def test_a_failure_says_whether_asking_again_can_help(
+    alice: User, calls: Caller, ask: Ask, reason: str, retryable: bool
+) -> None:
+    prediction = ask(alice)
+    Prediction.objects.filter(pk=prediction.pk).update(status="failed", reason=reason, completed_at=timezone.now())
+    found = calls(alice).get(f"{PREDICTIONS}/{prediction.pk}").json()
+    assert (found["reason"], found["retryable"]) == (reason, retryable)
 
 
 def test_what_is_not_there(alice: User, charlie: User, calls: Caller, ask: Ask) -> None:

@@ -43,6 +43,7 @@ def test_it_works(version: ModelVersion, alice: User, calls: Caller) -> None:
         "logs": "",
         "error": None,
         "reason": None,
+        "retryable": None,
         "warnings": [],
         "metrics": {},
         "created_at": None,
