@@ -77,7 +77,6 @@ class Claimed:
 class Batch:
     """What one claim took: all of one version, under one token."""
 
-    version_id: int
     token: UUID
     jobs: list[Claimed]
 
@@ -102,4 +101,4 @@ def prediction_claim(
     with connection.cursor() as cursor:
         cursor.execute(CLAIM_SOLO if solo else CLAIM, parameters)
         jobs = [Claimed(*facts, orjson.loads(given)) for *facts, given in cursor.fetchall()]  # type: ignore[call-arg]
-    return Batch(version_id, token, jobs) if jobs else None
+    return Batch(token, jobs) if jobs else None
