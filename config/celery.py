@@ -22,6 +22,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={
+        "max_retries": 0,  # of who publishes, who has another way; a worker's consumer tries for ever
         "socket_timeout": 5,
         "socket_connect_timeout": 1,
         "socket_keepalive": True,

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import defaults
 
+from config.postgres import deadline
 from config.postgres.base import is_away
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[HttpRequest], HttpResponse]
 
 RETRY_AFTER_SECONDS = 2
+ASKING = ("/api/", "/models/")
 POLICY = "; ".join(f"{directive} {sources}" for directive, sources in settings.CONTENT_SECURITY_POLICY.items())
 
 
@@ -74,7 +76,10 @@ class Refusals:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass the request on."""
+        """Pass the request on; one that asks for a prediction is accepted or refused in a second or so."""
+        if request.method == "POST" and request.path.startswith(ASKING):
+            with deadline.within(settings.ACCEPT_SECONDS):
+                return self.get_response(request)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

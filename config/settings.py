@@ -96,10 +96,15 @@ DATABASES["default"] |= {
     "OPTIONS": {
         "connect_timeout": 2,
         "application_name": "almanac",
-        "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=5s",
+        "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=5s"
+        " -c client_connection_check_interval=2s",  # who gave up waiting has left a statement behind
     },
 }
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 32)
+# Of our own clock, which a server that hangs cannot stop (config/postgres/deadline.py).
+ACCEPT_SECONDS = 1.2
+WEB_STATEMENT_SECONDS = 4.0
+WORKER_STATEMENT_SECONDS = 15.0
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 CACHES = {
     "default": {
@@ -118,6 +123,9 @@ MICRO_BATCH_ROWS = env.int("MICRO_BATCH_ROWS", 64)
 WORKER_METRICS_PORT = env.int("WORKER_METRICS_PORT", 0)
 ARTIFACTS_DIR = Path(env.str("ARTIFACTS_DIR", str(ALMANAC_HOME / "artifacts")))
 WEB_THREADS = env.int("WEB_THREADS", 64)
+MAX_WAITING = env.int("MAX_WAITING", 200_000)
+MAX_WAITING_PER_USER = env.int("MAX_WAITING_PER_USER", 20_000)
+WORKER_GRACE_SECONDS = env.float("WORKER_GRACE_SECONDS", 1.5 if LOCAL else 20.0)
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

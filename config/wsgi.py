@@ -4,10 +4,12 @@ import os
 from typing import Any
 
 import django
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.utils.http import parse_header_parameters
 
 from config.embedded.deathpact import die_with_parent
+from config.postgres import deadline
 
 
 class Request(WSGIRequest):
@@ -30,4 +32,5 @@ class Handler(WSGIHandler):
 die_with_parent()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
+deadline.keep_time(seconds=settings.WEB_STATEMENT_SECONDS)
 application = Handler()

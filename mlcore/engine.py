@@ -132,6 +132,7 @@ class Engine:
         *,
         timeout_seconds: float,
         context: dict[str, Any] | None = None,
+        stop: threading.Event | None = None,
     ) -> list[Outcome]:
         """An outcome for each row, in order; never raises for what a model does.
 

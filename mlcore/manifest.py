@@ -19,6 +19,7 @@ class Manifest:
     size_bytes: int
     schema: Schema
     libraries: dict[str, str] = field(default_factory=dict)  # versions at registration
+    timeout_seconds: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as plain JSON values."""

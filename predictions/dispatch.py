@@ -28,7 +28,8 @@ LANE_TASK = "predictions.tasks.lane"
 RING_CHANNEL = "almanac_ring"
 LANES_CHANNEL = "almanac:lanes"
 RING_AGAIN_SECONDS = 1.0
-REST_SECONDS = 2.0
+CANCEL_CHANNEL = "almanac_cancel"
+REST_SECONDS = (1.0, 8.0)
 
 
 @cache
@@ -41,10 +42,16 @@ def redis_client() -> redis.Redis:
 
 
 class Breaker:
-    """Leaves Redis alone for a while after it failed: nobody waits again and again for what is away."""
+    """Leaves Redis alone for a while after it failed, each time for longer: nobody waits for what is away."""
 
     def __init__(self) -> None:
+        self._rest_seconds = 0.0
         self._rests_until = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """True from a failure until Redis has answered again."""
+        return self._rest_seconds > 0
 
     def call(self, name: str, action: Callable[[], object]) -> bool:
         """Do something with Redis; False where it could not be done."""
@@ -53,9 +60,12 @@ class Breaker:
         try:
             action()
         except (BrokerError, redis.RedisError, OSError) as error:
-            self._rests_until = time.monotonic() + REST_SECONDS
+            shortest, longest = REST_SECONDS
+            self._rest_seconds = min(max(2 * self._rest_seconds, shortest), longest)
+            self._rests_until = time.monotonic() + self._rest_seconds
             log.warning(f"{name}_failed", error=str(error))
             return False
+        self._rest_seconds = 0.0
         return True
 
 
@@ -103,18 +113,31 @@ class Bell:
                 self._changed.wait(None if soonest is None else max(soonest - now, 0.001))
 
     def _publish(self, version_id: int) -> None:
-        if not breaker.call("ring", lambda: app.send_task(LANE_TASK, args=[version_id], retry=False, expires=60)):
+        was_away = breaker.is_open
+        if was_away:  # to try it again may take a while
             notify(version_id)
+        if not breaker.call("ring", lambda: app.send_task(LANE_TASK, args=[version_id], retry=False, expires=60)):
+            if not was_away:
+                notify(version_id)
             self.lane_ended(version_id)  # nobody could tell us
 
 
 def notify(version_id: int) -> None:
     """Ring through PostgreSQL, for want of the broker."""
+    _tell_workers(RING_CHANNEL, str(version_id))
+
+
+def run_canceled(token: UUID) -> None:
+    """Tell the worker which holds this token that it may work for nobody. Unheard, it finds out when it renews."""
+    _tell_workers(CANCEL_CHANNEL, str(token))
+
+
+def _tell_workers(channel: str, message: str) -> None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("select pg_notify(%s, %s)", [RING_CHANNEL, str(version_id)])
+            cursor.execute("select pg_notify(%s, %s)", [channel, message])
     except (DatabaseError, InterfaceError) as error:
-        log.warning("notify_failed", error=str(error))
+        log.warning("notify_failed", channel=channel, error=str(error))
 
 
 breaker = Breaker()

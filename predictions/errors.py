@@ -58,6 +58,24 @@ class KeyBusy(Refusal):
     retryable = True
 
 
+class TooManyWaiting(Refusal):
+    """One person has as many predictions waiting as one person may."""
+
+    retryable = True
+
+    def __init__(self, waiting: int, limit: int) -> None:
+        super().__init__(
+            f"{waiting:,} of your predictions wait already, and one person may have {limit:,}. "
+            "Wait until some have ended, or cancel some."
+        )
+
+
+class QueueFull(Refusal):
+    """As many predictions wait as this server takes on. Nothing was accepted; try again later."""
+
+    retryable = True
+
+
 class StillRunning(Refusal):
     """A prediction that has not ended cannot be deleted. Cancel it first, or wait for its end."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -13,25 +14,34 @@ from config.postgres.base import is_away
 from mlcore.engine import Engine
 from predictions import dispatch
 from predictions.models import ModelVersion
-from predictions.services.batch_run import batch_run
+from predictions.services.batch_run import batch_run, timeout_seconds
+from predictions.services.lease_renew import lease_renew
 from predictions.services.prediction_claim import Batch, prediction_claim
 
 log = structlog.get_logger(__name__)
 
 SOLO_AT_LEAST_EVERY = 8  # claims; more often where nothing else waits
-GRACE_SECONDS = 5.0
+CLOSING_SECONDS = 5.0  # to hand back what a runner was ended in
 SPARE_SECONDS = 10.0  # to start a runner, to end one, and to finish
 
 
+@dataclass(frozen=True)
+class Held:
+    """A batch that runs, and the way to end its run."""
+
+    batch: Batch
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
 class Lanes:
-    """Which versions this worker works on now, and the tokens it holds."""
+    """Which versions this worker works on now, and the batches it holds."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._stopping = threading.Event()
         self._changed = threading.Condition()  # of a reentrant lock
         self._turning: dict[int, bool] = {}  # True: rung again since the lane began to claim
-        self._tokens: set[UUID] = set()
+        self._held: dict[UUID, Held] = {}
 
     def start(self, version_id: int) -> None:
         """Turn a version's lane in a thread of our own, as a ring does in one of Celery's."""
@@ -43,23 +53,31 @@ class Lanes:
         if self._reserve(version_id):
             self._work(version_id)
 
-    def tokens(self) -> set[UUID]:
-        """Return the tokens of what runs now."""
+    def renew(self, token: UUID | None = None) -> None:
+        """Renew the leases of what runs now, or of this batch; end a run that has no job left: it works for nobody."""
         with self._changed:
-            return set(self._tokens)
+            held = [each for each in self._held.values() if token in (None, each.batch.token)]
+        if not held:
+            return
+        still = lease_renew(batches=[each.batch for each in held])
+        for each in held:
+            if each.batch.token not in still:
+                each.stop.set()
 
     def stop(self) -> None:
-        """Begin nothing more; what runs is finished."""
-        self._stopping.set()
+        """Begin nothing more. What runs may finish for a while; then the runners are ended, and it is handed back."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            threading.Thread(target=self.close, name="close", daemon=True).start()
 
     def close(self) -> None:
-        """Wait for what runs, but not for ever; then end the runners, and what still ran is handed back."""
-        self.stop()
+        """Wait for what runs as long as the grace lasts, and see that the rest is handed back."""
+        self._stopping.set()
         with self._changed:
-            self._changed.wait_for(lambda: not self._turning, timeout=GRACE_SECONDS)
+            self._changed.wait_for(lambda: not self._turning, timeout=settings.WORKER_GRACE_SECONDS)
         self.engine.close()
         with self._changed:
-            self._changed.wait_for(lambda: not self._turning, timeout=GRACE_SECONDS)
+            self._changed.wait_for(lambda: not self._turning, timeout=CLOSING_SECONDS)
 
     def _reserve(self, version_id: int) -> bool:
         """Take a version's lane, or have who holds it claim once more."""
@@ -119,24 +137,23 @@ class Lanes:
             after_user = last_of_many(batch)
 
     def _claim(self, version: ModelVersion, *, after_user: int = 0, solo: bool = False) -> Batch | None:
-        batch = prediction_claim(
+        return prediction_claim(
             version_id=version.pk,
             limit=settings.MICRO_BATCH_ROWS,
-            run_seconds=settings.PREDICTION_TIMEOUT_SECONDS + self.engine.load_timeout_seconds + SPARE_SECONDS,
+            run_seconds=timeout_seconds(version) + self.engine.load_timeout_seconds + SPARE_SECONDS,
             after_user=after_user,
             solo=solo,
         )
-        if batch:
-            with self._changed:
-                self._tokens.add(batch.token)
-        return batch
 
     def _run(self, batch: Batch, version: ModelVersion) -> None:
+        held = Held(batch)
+        with self._changed:
+            self._held[batch.token] = held
         try:
-            batch_run(batch=batch, version=version, engine=self.engine)
+            batch_run(batch=batch, version=version, engine=self.engine, stop=held.stop)
         finally:
             with self._changed:
-                self._tokens.discard(batch.token)
+                del self._held[batch.token]
 
 
 def last_of_many(batch: Batch | None) -> int:

@@ -1,6 +1,6 @@
 """How a web process hears that predictions have ended: nobody polls while Redis carries the news.
 
-Waiters who hear nothing are served by one query a second for all of them.
+Waiters who hear nothing are served by one query a second for all of them, or twenty while Redis is away.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 REPLY_TO = secrets.randbelow(2**31)
 LOOK_SECONDS = 1.0
+LOOK_WITHOUT_REDIS_SECONDS = 0.05
 THREADS_KEPT_FREE = 8
 
 
@@ -42,6 +43,7 @@ class Post:
         self._lock = threading.Lock()
         self._waiters: dict[UUID, list[Waiter]] = {}
         self._started = False
+        self._is_deaf = True
 
     @contextmanager
     def expecting(self, ids: Iterable[UUID]) -> Iterator[Waiter]:
@@ -85,10 +87,14 @@ class Post:
     def _listen(self) -> None:
         with dispatch.redis_client().pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe(dispatch.reply_channel(REPLY_TO), dispatch.LANES_CHANNEL)
-            while True:
-                message = channel.get_message(timeout=LOOK_SECONDS)
-                if message:
-                    self._read(message["channel"].decode(), message["data"])
+            self._is_deaf = False
+            try:
+                while True:
+                    message = channel.get_message(timeout=LOOK_SECONDS)
+                    if message:
+                        self._read(message["channel"].decode(), message["data"])
+            finally:
+                self._is_deaf = True
 
     def _read(self, channel: str, data: bytes) -> None:
         try:
@@ -100,7 +106,7 @@ class Post:
             log.warning("announcement_unreadable", size_bytes=len(data))
 
     def _look(self) -> None:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LOOK_WITHOUT_REDIS_SECONDS if self._is_deaf or dispatch.breaker.is_open else LOOK_SECONDS)
         with self._lock:
             silent = list(self._waiters)
         if silent:

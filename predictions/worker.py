@@ -10,20 +10,22 @@ import threading
 import time
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 import structlog
 from celery import signals
 from django.conf import settings
 from django.db import connection
 
+from config.postgres import deadline
 from predictions import dispatch, metrics
 from predictions.engines import engine_of_settings
 from predictions.lanes import Lanes
 from predictions.loops import forever
 from predictions.models import WorkerPulse
-from predictions.services.lease_renew import lease_renew
 from predictions.services.prediction_sweep import prediction_sweep
 from predictions.services.worker_pulse import worker_pulse
+from predictions.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -51,10 +53,12 @@ class Worker:
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self._stopping = threading.Event()
         self._closed = threading.Event()
+        self._watchdog = Watchdog()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin the loops. They need the database only: a worker that cannot reach the broker works."""
+        deadline.keep_time(seconds=settings.WORKER_STATEMENT_SECONDS)
         self.lanes = Lanes(engine_of_settings())
         # Leases are renewed until the last run has ended.
         for turn, stop in ((self._look, self._stopping), (self._sweep, self._stopping), (self._renew, self._closed)):
@@ -64,6 +68,7 @@ class Worker:
             )
             thread.start()
             self._threads.append(thread)
+        self._watchdog.start(stop=self._stopping)
         metrics.serve_worker()
 
     def stop(self) -> None:
@@ -85,15 +90,17 @@ class Worker:
         connection.ensure_connection()
         raw: Any = connection.connection
         with connection.cursor() as cursor:
-            cursor.execute(f"listen {dispatch.RING_CHANNEL}")
+            cursor.execute(f"listen {dispatch.RING_CHANNEL}; listen {dispatch.CANCEL_CHANNEL}")
         try:
             looked_at = 0.0
             while not self._stopping.is_set():
+                self._watchdog.beat("look")
                 select.select([raw], [], [], settings.IDLE_LOOK_SECONDS or LISTEN_SECONDS)
                 raw.poll()
-                for version_id in {int(notice.payload) for notice in raw.notifies if notice.payload.isdigit()}:
-                    self.lanes.start(version_id)
+                notices = {(notice.channel, notice.payload) for notice in raw.notifies}
                 raw.notifies.clear()
+                for channel, payload in notices:
+                    self._hear(channel, payload)
                 if settings.IDLE_LOOK_SECONDS and time.monotonic() - looked_at >= settings.IDLE_LOOK_SECONDS:
                     looked_at = time.monotonic()
                     with connection.cursor() as cursor:
@@ -103,13 +110,22 @@ class Worker:
         finally:
             raw.close()
 
+    def _hear(self, channel: str, payload: str) -> None:
+        try:
+            if channel == dispatch.RING_CHANNEL:
+                self.lanes.start(int(payload))
+            else:
+                self.lanes.renew(UUID(payload))
+        except ValueError:
+            log.warning("notice_unreadable", channel=channel)
+
     def _renew(self) -> None:
+        self._watchdog.beat("renew")
         self._closed.wait(RENEW_SECONDS)
-        tokens = self.lanes.tokens()
-        if tokens:
-            lease_renew(tokens=tokens)
+        self.lanes.renew()
 
     def _sweep(self) -> None:
+        self._watchdog.beat("sweep")
         self._stopping.wait(random.uniform(*SWEEP_SECONDS))  # noqa: S311
         worker_pulse(name=self.name, loaded=[asdict(loaded) for loaded in self.lanes.engine.loaded()])
         swept = prediction_sweep()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -37,6 +38,16 @@ from predictions.services.demo_register import DEMOS, demo_register
 
 ROOT = Path(__file__).parent.parent
 SPREAD = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+# The same examples at every run; `--hypothesis-profile long` tries new ones, and many more (see CONTRIBUTING).
+hypothesis.settings.register_profile("short", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("long", print_blob=True, deadline=None)
+hypothesis.settings.load_profile("short")
+
+
+def is_long() -> bool:
+    """True where somebody has asked for the long run of the property tests."""
+    return hypothesis.settings.get_current_profile_name() == "long"
 
 
 class QuickHasher(PBKDF2PasswordHasher):
@@ -148,6 +159,7 @@ def child_environment(home: Path, **extra: str) -> dict[str, str]:
         "ARTIFACTS_DIR": str(settings.ARTIFACTS_DIR),
         "ALMANAC_LOCAL": "1",
         "LOG_LEVEL": "INFO",
+        "WORKER_GRACE_SECONDS": "20",
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "SECRET_KEY": settings.SECRET_KEY,
         "PYTHONWARNINGS": "default",

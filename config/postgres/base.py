@@ -16,6 +16,8 @@ from django.db.backends.postgresql import base
 from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from config.postgres import deadline
+
 WAIT_SECONDS = 1.2
 IDLE_SECONDS = 60.0
 
@@ -50,7 +52,7 @@ class Pool:
 
         Raises: OperationalError where all are lent for longer than WAIT_SECONDS.
         """
-        if not self._rights.acquire(timeout=WAIT_SECONDS):
+        if not self._rights.acquire(timeout=min(WAIT_SECONDS, deadline.seconds_left())):
             raise OperationalError("all database connections of this process are in use")
         try:
             while connection := self._last_idle():

@@ -105,6 +105,8 @@ def answer(request: Request, ask: Ask) -> Response:
     created = _created(request, ask)
     headers = {"Idempotent-Replayed": "true"} if created.replayed else {}
     seconds = wait_seconds(request.headers)
+    if created.replayed and not created.predictions:
+        raise Gone
     if seconds is not None:
         deadline = began + seconds - ANSWER_EARLIER_SECONDS
         prediction_wait(ids=created.ids, seconds=max(deadline - time.monotonic(), 0))

@@ -20,9 +20,11 @@ from predictions.errors import (
     KeyBusy,
     KeyReused,
     NothingAnswers,
+    QueueFull,
     Refusal,
     RegistrationRefused,
     StillRunning,
+    TooManyWaiting,
     VersionWithdrawn,
 )
 from predictions.pages import InvalidCursor
@@ -58,6 +60,8 @@ STATUSES: dict[type[Refusal], HTTPStatus] = {
     KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     RegistrationRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyWaiting: HTTPStatus.TOO_MANY_REQUESTS,
+    QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     Refusal: HTTPStatus.BAD_REQUEST,
 }
 

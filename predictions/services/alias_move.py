@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from predictions.errors import RegistrationRefused, VersionWithdrawn
-from predictions.models import Alias, ModelVersion
+from predictions.models import Alias, ModelVersion, RegisteredModel
 
 
 @transaction.atomic
@@ -20,7 +20,8 @@ def alias_move(*, version: ModelVersion, name: str, actor: User | None, action: 
     """
     if version.withdrawn_at:
         raise VersionWithdrawn(version.model.full_name, version.number)
-    alias = Alias.objects.select_for_update().filter(model=version.model, name=name).first()
+    RegisteredModel.objects.select_for_update().get(pk=version.model_id)  # one move at a time
+    alias = Alias.objects.filter(model=version.model, name=name).first()
     before = alias.version if alias else None
     if alias is None:
         alias = Alias(model=version.model, name=name)

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts.models import AuditEntry, User
 from predictions.errors import NothingBefore
-from predictions.models import Alias, ModelVersion
+from predictions.models import Alias, ModelVersion, RegisteredModel
 from predictions.services.alias_move import alias_move
 
 
@@ -16,7 +16,8 @@ def alias_rollback(*, alias: Alias, actor: User | None) -> ModelVersion:
 
     Rolling back twice goes back two moves. Withdrawn versions are passed over. Raises: NothingBefore.
     """
-    held = Alias.objects.select_for_update(of=("self",)).select_related("version", "model").get(pk=alias.pk)
+    RegisteredModel.objects.select_for_update().get(pk=alias.model_id)  # as alias_move does
+    held = Alias.objects.select_related("version", "model").get(pk=alias.pk)
     version = version_before(held)
     if version is None:
         raise NothingBefore(str(held))

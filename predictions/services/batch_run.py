@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -25,21 +26,28 @@ FINISH_SECONDS = 60.0
 FINISH_AGAIN_SECONDS = 0.5
 
 
-def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine) -> None:
+def timeout_seconds(version: ModelVersion) -> float:
+    """Return how long a run of this version may take."""
+    return version.parsed.timeout_seconds or settings.PREDICTION_TIMEOUT_SECONDS
+
+
+def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine, stop: threading.Event | None = None) -> None:
     """Run a claimed batch and end its predictions.
 
     A failure that the rows of a batch share says nothing about any of them: they go back, to be run alone.
+    stop: set where nobody waits for any of them any more.
     """
     began = time.monotonic()
     outcomes = engine.predict(
         version.parsed,
         [job.input for job in batch.jobs],
-        timeout_seconds=settings.PREDICTION_TIMEOUT_SECONDS,
+        timeout_seconds=timeout_seconds(version),
         context={
             "model": version.model.full_name,
             "prediction_ids": [str(job.id) for job in batch.jobs],
             "request_ids": sorted({job.request_id for job in batch.jobs}),
         },
+        stop=stop,
     )
     run_seconds = time.monotonic() - began
     if engine.closed and any(isinstance(outcome, Failure) for outcome in outcomes):

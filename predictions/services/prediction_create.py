@@ -16,6 +16,7 @@ from psycopg2.extras import execute_values
 from accounts.models import User
 from mlcore.fields import FieldError
 from predictions import dispatch, waiting
+from predictions.admission import admission
 from predictions.errors import InvalidInput, KeyBusy, VersionWithdrawn
 from predictions.models import Door, ModelVersion, Prediction
 from predictions.models.ids import uuid7
@@ -81,11 +82,12 @@ def prediction_create(
 
     many: the inputs came as a list, and errors name the row: `inputs[3].age`. once: a call made before under the same
     key is not made again; `prediction_recall` finds it without asking which version it means today.
-    Raises: VersionWithdrawn, InvalidInput, KeyReused, KeyBusy.
+    Raises: VersionWithdrawn, InvalidInput, TooManyWaiting, QueueFull, KeyReused, KeyBusy.
     """
     if version.withdrawn_at:
         raise VersionWithdrawn(version.model.full_name, version.number)
     rows = checked(version=version, inputs=inputs, many=many)
+    admission.check(user_id=user.pk, rows=len(rows))
     with transaction.atomic():
         earlier = _take_key(user, once, rows) if once else None
         if earlier is None:
@@ -136,7 +138,7 @@ def _take_key(user: User, once: Once, rows: list[Row]) -> list[UUID] | None:
         "ids": orjson.dumps([row.id for row in rows]).decode(),
     }
     with connection.cursor() as cursor:
-        cursor.execute("set local lock_timeout = '1200ms'")
+        cursor.execute("set local lock_timeout = '1s'")
         try:
             cursor.execute(TAKE_KEY, parameters)
         except OperationalError as error:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.requests import SignedInRequest
 from mlcore.fields import FieldError
-from predictions.errors import InvalidInput, Refusal
+from predictions.errors import InvalidInput, QueueFull, Refusal, TooManyWaiting
 from predictions.models import CHAMPION, Door, ModelVersion, Prediction, RegisteredModel
 from predictions.selectors import model_figures
 from predictions.services.prediction_create import prediction_create
@@ -32,6 +32,7 @@ WAIT_SECONDS = 5.0
 MINE_SHOWN = 4
 MAX_BODY_BYTES = 10_000_000
 TOO_LARGE = "What was sent is too large: a form holds 1 MB of text. Choose a smaller image, or fewer numbers."
+STATUSES = {TooManyWaiting: 429, QueueFull: 503}
 SHA256 = re.compile(r"[0-9a-f]{64}")
 TABS = {"run": "Run", "api": "API", "examples": "Examples", "versions": "Versions", "about": "About"}
 
@@ -112,7 +113,7 @@ def _run(request: SignedInRequest, found: RegisteredModel, version: ModelVersion
         return _page(request, found, version, tab="run", form=form, status=422)
     except Refusal as refused:
         form.refuse([FieldError("", str(refused), "refused")])
-        return _page(request, found, version, tab="run", form=form, status=409)
+        return _page(request, found, version, tab="run", form=form, status=STATUSES.get(type(refused), 409))
     asked = created.predictions[0]
     prediction_wait(ids=[asked.pk], seconds=WAIT_SECONDS)
     response = redirect(asked)

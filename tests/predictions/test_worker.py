@@ -170,17 +170,37 @@ def test_a_worker_told_to_stop_finishes_what_it_runs(
     assert not WorkerPulse.objects.filter(name__endswith=f"-{process.popen.pid}").exists()
 
 
-def test_canceling_what_runs_ends_it_and_drops_the_answer(
-    worker: Process, register: Callable, ask: Callable, alice: User, tmp_path: Path
+def test_canceling_what_runs_ends_it_and_saves_the_work(
+    alone: Callable, register: Callable, ask: Callable, alice: User, tmp_path: Path
 ) -> None:
     version = register(Gated(str(tmp_path)))
+    process = alone()
     predictions = ask(version, HELD)
     until((tmp_path / "begun").exists)
+    runner = runner_of(process)
     assert prediction_cancel(user=alice, prediction_id=predictions[0].pk)
-    (tmp_path / "open").touch()
-    ended(ask(version, 1))
+    until(lambda: not Path(f"/proc/{runner}").exists(), seconds=3)
+    assert ended(ask(version, 1))[0].output == {"value": 2}  # though the gate is closed
     (prediction,) = ended(predictions)
     assert (prediction.status, prediction.output) == ("canceled", None)
+
+
+def test_canceling_one_of_a_batch_leaves_the_others_their_answers(
+    alone: Callable, register: Callable, ask: Callable, alice: User, tmp_path: Path
+) -> None:
+    version = register(Gated(str(tmp_path)))
+    process = alone()
+    predictions = ask(version, HELD, 1)
+    until((tmp_path / "begun").exists)
+    runner = runner_of(process)
+    assert prediction_cancel(user=alice, prediction_id=predictions[0].pk)
+    leased = Job.objects.get(pk=predictions[1].pk).lease_until
+    until(lambda: Job.objects.get(pk=predictions[1].pk).lease_until > leased)  # so the worker has looked
+    (tmp_path / "open").touch()
+    canceled, other = ended(predictions)
+    assert (canceled.status, canceled.output) == ("canceled", None)
+    assert (other.status, other.output, other.attempts) == ("succeeded", {"value": 2}, 1)
+    assert runner_of(process) == runner
 
 
 def test_a_lost_ring_is_made_good(worker: Process, register: Callable, ask: Callable, settings: Settings) -> None:
@@ -202,17 +222,18 @@ def test_without_the_broker_postgresql_rings(
     assert ended(predictions)[0].output == {"value": 2}
 
 
+@pytest.mark.parametrize("look", ["0", "0.25"])
 def test_what_outlasts_a_stopping_workers_patience_is_handed_back(
-    alone: Callable, register: Callable, ask: Callable, tmp_path: Path, settings: Settings
+    alone: Callable, register: Callable, ask: Callable, tmp_path: Path, settings: Settings, look: str
 ) -> None:
-    """A lane that nobody rang for turns in a thread of the worker's own, for which Celery does not wait."""
+    """Also where it turns in a thread of Celery's, which waits for its own threads as long as they like."""
     version = register(Gated(str(tmp_path)))
-    process = alone()
-    settings.RINGS = False
+    process = alone(WORKER_GRACE_SECONDS="1", IDLE_LOOK_SECONDS=look)
+    settings.RINGS = look == "0"
     predictions = ask(version, HELD)
     until((tmp_path / "begun").exists)
     process.popen.terminate()
-    process.popen.wait(30)
+    assert process.popen.wait(10) == 0
     job = Job.objects.get(pk=predictions[0].pk)
     assert (job.token, job.attempts) == (None, 0)
     (tmp_path / "open").touch()

@@ -10,27 +10,28 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection, transaction
 
 from accounts.models import User
 from predictions.models import ModelVersion, Prediction
-from tests.predictions.api.conftest import PREDICTIONS, assert_close
+from tests.predictions.api.conftest import FLAT, PREDICTIONS, assert_close
 
 Answer = tuple[int, dict[str, str], Any]
 
 
 def call(site: str, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-    connection = http.client.HTTPConnection(urlsplit(site).netloc, timeout=20)
+    there = http.client.HTTPConnection(urlsplit(site).netloc, timeout=20)
     if body is not None and not isinstance(body, bytes):
         headers.setdefault("Content-Type", "application/json")
         body = json.dumps(body).encode()
     try:
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
+        there.request(method, path, body, headers)
+        response = there.getresponse()
         text = response.read()
         is_json = "json" in response.headers.get("Content-Type", "")
         return response.status, dict(response.headers), json.loads(text) if is_json else text.decode()
     finally:
-        connection.close()
+        there.close()
 
 
 @pytest.fixture
@@ -91,10 +92,10 @@ def test_bodies_too_large_or_in_pieces(site: str, bearer: str) -> None:
     headers = {"Authorization": bearer, "Content-Type": "application/json"}
     status, answer_headers, _ = call(site, "POST", PREDICTIONS, b" " * 1_048_577, **headers)
     assert (status, answer_headers["content-type"]) == (413, "application/problem+json")
-    connection = http.client.HTTPConnection(urlsplit(site).netloc, timeout=20)
-    connection.request("POST", PREDICTIONS, iter([b"{", b"}"]), headers, encode_chunked=True)
-    assert connection.getresponse().status == 411
-    connection.close()
+    there = http.client.HTTPConnection(urlsplit(site).netloc, timeout=20)
+    there.request("POST", PREDICTIONS, iter([b"{", b"}"]), headers, encode_chunked=True)
+    assert there.getresponse().status == 411
+    there.close()
 
 
 def test_metrics_of_web_and_worker(site: str, demos: dict[str, ModelVersion], bearer: str) -> None:
@@ -112,3 +113,18 @@ def test_metrics_of_web_and_worker(site: str, demos: dict[str, ModelVersion], be
 def test_health(site: str) -> None:
     assert call(site, "GET", "/healthz")[2] == {"status": "alive"}
     assert call(site, "GET", "/readyz")[0] == 200
+
+
+def test_a_database_that_hangs_is_answered_for_in_time(
+    site: str, version_without_file: ModelVersion, bearer: str
+) -> None:
+    """Nothing is accepted meanwhile, and the server is there again at once."""
+    ask = {"version": version_without_file.sha256, "input": FLAT}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("lock table job in access exclusive mode")
+        began = time.monotonic()
+        status, headers, body = call(site, "POST", PREDICTIONS, ask, Authorization=bearer)
+        assert (status, body["status"], "retry-after" in headers) == (503, 503, True)
+        assert 1 < time.monotonic() - began < 2.5  # 1.2 s, and what a busy machine adds
+    assert not Prediction.objects.filter(version=version_without_file).exists()
+    assert call(site, "POST", PREDICTIONS, ask, Authorization=bearer)[0] == 201

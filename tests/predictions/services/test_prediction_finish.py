@@ -123,7 +123,7 @@ class TestSweep:
         (prediction,) = ask(alice)
         batch = claim()
         lease_runs_out(prediction.pk)
-        assert lease_renew(tokens=[batch.token]) == 1
+        assert lease_renew(batches=[batch]) == {batch.token}
         assert prediction_sweep().handed_back == 0
 
 
