@@ -21,6 +21,7 @@ app.conf.update(
     worker_proc_alive_timeout=60,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    broker_channel_error_retry=True,  # a Redis that is read-only or full comes back, like one that is away
     broker_transport_options={
         "max_retries": 0,  # of who publishes, who has another way; a worker's consumer tries for ever
         "socket_timeout": 5,

@@ -38,6 +38,7 @@ class Lanes:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.lowest: dict[int, int] = {}  # as of the last sweep; what waits uncommitted then is claimed after the next
         self._stopping = threading.Event()
         self._changed = threading.Condition()  # of a reentrant lock
         self._turning: dict[int, bool] = {}  # True: rung again since the lane began to claim
@@ -143,6 +144,7 @@ class Lanes:
             run_seconds=timeout_seconds(version) + self.engine.load_timeout_seconds + SPARE_SECONDS,
             after_user=after_user,
             solo=solo,
+            lowest=self.lowest.get(version.pk, 0),
         )
 
     def _run(self, batch: Batch, version: ModelVersion) -> None:

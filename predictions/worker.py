@@ -14,9 +14,11 @@ from uuid import UUID
 
 import structlog
 from celery import signals
+from celery.bootsteps import StartStopStep
 from django.conf import settings
 from django.db import connection
 
+from config.celery import app
 from config.postgres import deadline
 from predictions import dispatch, metrics
 from predictions.engines import engine_of_settings
@@ -131,6 +133,7 @@ class Worker:
         swept = prediction_sweep()
         if swept.handed_back or swept.lost or swept.withdrawn:
             log.warning("swept", handed_back=swept.handed_back, lost=swept.lost, withdrawn=swept.withdrawn)
+        self.lanes.lowest = swept.lowest
         for version_id in swept.versions:
             self.lanes.start(version_id)
 
@@ -148,6 +151,21 @@ def begin(**_: object) -> None:
 def wind_down(**_: object) -> None:
     """Stop claiming; Celery then waits for the lanes that its threads turn."""
     worker.stop()
+
+
+class WindDown(StartStopStep):
+    """Has the lanes stop before Celery waits for its threads, by whatever it came to end."""
+
+    requires = {"celery.worker.components:Pool"}
+
+    def stop(self, parent: object) -> None:
+        """Claim nothing more."""
+        worker.stop()
+
+    terminate = stop
+
+
+app.steps["worker"].add(WindDown)
 
 
 @signals.worker_shutdown.connect

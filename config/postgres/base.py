@@ -52,7 +52,9 @@ class Pool:
 
         Raises: OperationalError where all are lent for longer than WAIT_SECONDS.
         """
-        if not self._rights.acquire(timeout=min(WAIT_SECONDS, deadline.seconds_left())):
+        with deadline.spending(WAIT_SECONDS) as allowed:
+            is_ours = self._rights.acquire(timeout=allowed)
+        if not is_ours:
             raise OperationalError("all database connections of this process are in use")
         try:
             while connection := self._last_idle():

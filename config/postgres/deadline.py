@@ -18,7 +18,7 @@ from psycopg2 import extensions
 
 class _Budget(threading.local):
     seconds = math.inf
-    until = math.inf
+    left = math.inf
 
 
 _budget = _Budget()
@@ -28,33 +28,39 @@ def keep_time(*, seconds: float) -> None:
     """Give no statement of this process longer than this, nor the opening of a connection."""
 
     def wait(connection: Any) -> None:
-        until = min(time.monotonic() + seconds, _budget.until)
-        while (state := connection.poll()) != extensions.POLL_OK:
-            ear = select.poll()  # anew: libpq tries a host's addresses one after another, each on its own socket
-            ear.register(connection, select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
-            left = until - time.monotonic()
-            if left <= 0 or not ear.poll(math.ceil(left * 1000)):
-                raise psycopg2.OperationalError("the database did not answer in time")
+        with spending(seconds) as allowed:
+            until = time.monotonic() + allowed
+            while (state := connection.poll()) != extensions.POLL_OK:
+                ear = select.poll()  # anew: libpq tries a host's addresses one after another, each on its own socket
+                ear.register(connection, select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
+                left = until - time.monotonic()
+                if left <= 0 or not ear.poll(math.ceil(left * 1000)):
+                    raise psycopg2.OperationalError("the database did not answer in time")
 
     extensions.set_wait_callback(wait)
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give all that this thread asks of the database in the block so long together."""
-    before = _budget.seconds, _budget.until
-    _budget.seconds, _budget.until = seconds, time.monotonic() + seconds
+    """Let this thread wait for the database so long in the block, all its waits together."""
+    before = _budget.seconds, _budget.left
+    _budget.seconds = _budget.left = seconds
     try:
         yield
     finally:
-        _budget.seconds, _budget.until = before
+        _budget.seconds, _budget.left = before
 
 
 def again() -> None:
-    """Begin the block's time anew: what went by was spent in waiting for something else."""
-    _budget.until = time.monotonic() + _budget.seconds
+    """Give the block its whole time once more."""
+    _budget.left = _budget.seconds
 
 
-def seconds_left() -> float:
-    """Return what is left of the block's time; infinite outside any block."""
-    return max(_budget.until - time.monotonic(), 0.0)
+@contextmanager
+def spending(seconds: float) -> Iterator[float]:
+    """Yield how long this thread may wait now, at most so long; what it does wait is taken from the block's time."""
+    began = time.monotonic()
+    try:
+        yield min(seconds, _budget.left)
+    finally:
+        _budget.left = max(_budget.left - (time.monotonic() - began), 0.0)

@@ -32,16 +32,17 @@ CLAIM = (
     + """
     with recursive head as (
         (select user_id from job where version_id = %(version)s and lane = 0 and user_id > %(after)s
-            and token is null and not solo order by user_id limit 1)
+            and seq >= %(lowest)s and token is null and not solo order by user_id limit 1)
         union all
         select (select next.user_id from job next where next.version_id = %(version)s and next.lane = 0
-            and next.user_id > head.user_id and next.token is null and not next.solo order by next.user_id limit 1)
+            and next.user_id > head.user_id and next.seq >= %(lowest)s and next.token is null and not next.solo
+            order by next.user_id limit 1)
         from head where head.user_id is not null),
     who as materialized (select user_id from head where user_id is not null limit %(limit)s),
     pick as materialized (
         select mine.id from who cross join lateral (
             select id from job where version_id = %(version)s and lane = 0 and user_id = who.user_id
-                and token is null and not solo order by seq
+                and seq >= %(lowest)s and token is null and not solo order by seq
             limit (select ceil(%(limit)s::numeric / greatest(count(*), 1)) from who)
             for update skip locked) mine
         limit %(limit)s),"""
@@ -82,18 +83,20 @@ class Batch:
 
 
 def prediction_claim(
-    *, version_id: int, limit: int, run_seconds: float, after_user: int = 0, solo: bool = False
+    *, version_id: int, limit: int, run_seconds: float, after_user: int = 0, solo: bool = False, lowest: int = 0
 ) -> Batch | None:
     """Take up to `limit` waiting jobs of a version, round-robin over the users; None where nothing waits.
 
     run_seconds: the lease is never renewed past this. after_user: begin with the users past this id.
-    solo: take one of those that must run alone.
+    solo: take one of those that must run alone. lowest: the least `seq` that is in the queue, as far as is known: rows
+    deleted since the beginning of a long snapshot (a backup) stay in the index, and need not be walked past.
     """
     token = uuid4()
     parameters: dict[str, Any] = {
         "version": version_id,
         "limit": limit,
         "after": after_user,
+        "lowest": lowest,
         "token": str(token),
         "run": run_seconds,
         "lease": LEASE_SECONDS,

@@ -42,6 +42,8 @@ WITHDRAWN = """
         from dead where prediction.id = dead.id and prediction.status = 'starting' returning prediction.id)
     select coalesce(array_agg(id), '{}') from ended"""
 
+LOWEST = "select version_id, min(seq) from job group by version_id"
+
 OLD_KEYS = """
     delete from predictions_idempotencykey where id in (
         select id from predictions_idempotencykey where created_at < now() - interval '24 hours'
@@ -50,9 +52,10 @@ OLD_KEYS = """
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep did. versions: those that have work to be claimed again."""
+    """What a sweep did. versions: those that have work to be claimed again; lowest: the least `seq` of each version."""
 
     versions: list[int]
+    lowest: dict[int, int]
     handed_back: int
     lost: int
     withdrawn: int
@@ -66,8 +69,10 @@ def prediction_sweep() -> Swept:
         cursor.execute(WITHDRAWN)
         (withdrawn,) = cursor.fetchone()
         cursor.execute(OLD_KEYS)
+        cursor.execute(LOWEST)
+        lowest = dict(cursor.fetchall())
     ended = Prediction.objects.filter(pk__in=[*lost, *withdrawn]).select_related("version__model")
     metrics.count_ended(ended)
     for prediction in ended:
         log.warning("prediction_ended", prediction_id=str(prediction.pk), status="failed", reason=prediction.reason)
-    return Swept(versions, handed_back, len(lost), len(withdrawn))
+    return Swept(versions, lowest, handed_back, len(lost), len(withdrawn))

@@ -8,7 +8,9 @@ import pytest
 
 from accounts.models import User
 from predictions.models import Job, Prediction
+from predictions.services.prediction_cancel import prediction_cancel
 from predictions.services.prediction_hand_back import prediction_hand_back
+from predictions.services.prediction_sweep import prediction_sweep
 from tests.predictions.services.conftest import Ask, Claim
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +81,12 @@ def test_handing_back_what_was_not_begun_does_not_count(alice: User, ask: Ask, c
     batch = claim()
     prediction_hand_back(token=batch.token, ids=[prediction.pk], solo=False, counted=False)
     assert claim().jobs[0].attempts == 1
+
+
+def test_what_is_deleted_need_not_be_walked_past(alice: User, ask: Ask, claim: Claim) -> None:
+    first, second = ask(alice, 2)
+    prediction_cancel(user=alice, prediction_id=first.pk)
+    (lowest,) = prediction_sweep().lowest.values()
+    assert lowest == Job.objects.get(pk=second.pk).seq
+    assert claim(lowest=lowest + 1) is None
+    assert [job.id for job in claim(lowest=lowest).jobs] == [second.pk]
