@@ -4,15 +4,18 @@ import os
 
 from celery import Celery
 
+from config import rings
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("CELERY_SKIP_CHECKS", "true")  # they would load every page into the worker
 
+rings.install()
 app = Celery("almanac")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
     accept_content=["json"],
     task_serializer="json",
-    task_default_queue="predictions",
+    task_default_queue=rings.QUEUE,
     task_acks_late=False,  # the lease is the guarantee
     task_ignore_result=True,
     worker_prefetch_multiplier=1,

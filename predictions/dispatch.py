@@ -20,11 +20,11 @@ from django.db import DatabaseError, InterfaceError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
 from config.celery import app
+from config.rings import LANE_TASK
 from predictions.loops import forever
 
 log = structlog.get_logger(__name__)
 
-LANE_TASK = "predictions.tasks.lane"
 RING_CHANNEL = "almanac_ring"
 LANES_CHANNEL = "almanac:lanes"
 RING_AGAIN_SECONDS = 1.0

@@ -2,10 +2,11 @@
 
 from celery import shared_task
 
+from config.rings import LANE_TASK
 from predictions.worker import worker
 
 
-@shared_task(name="predictions.tasks.lane", ignore_result=True)
+@shared_task(name=LANE_TASK, ignore_result=True)
 def lane(version_id: int) -> None:
     """Claim, run and finish until nothing waits for the version. Returns at once where its lane turns already."""
     worker.lanes.turn(int(version_id))

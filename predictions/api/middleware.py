@@ -21,7 +21,7 @@ DETAILS = {
     404: "There is nothing at this address.",
     415: "Only UTF-8 is read here.",
     500: "This is a fault of the server. It was noted under the X-Request-ID of this answer.",
-    503: "The database is away, and nothing was accepted. Try again.",
+    503: "The database does not answer. Try again: the same Idempotency-Key never makes a second prediction.",
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from django.db.models.functions import Now
 from pytest_django import Settings
 
 from accounts.models import User
+from config import rings
 from mlcore.engine import Engine
 from predictions import dispatch
 from predictions.models import Door, Job, ModelVersion, Prediction, WorkerPulse
@@ -282,10 +285,20 @@ class TestRingsCarryTheWork:
             took = sorted(ended(ask(version, number))[0].total_seconds for number in range(10))
             assert took[5] < 0.1
 
-    def test_a_forged_ring_is_harmless(self, worker: Process, register: Callable, ask: Callable) -> None:
+    def test_a_forged_ring_is_harmless(self, alone: Callable, register: Callable, ask: Callable) -> None:
+        process = alone(IDLE_LOOK_SECONDS="0")
         for arguments in ([10**9], ["junk"], [], [None]):
             dispatch.app.send_task(dispatch.LANE_TASK, args=arguments)
+        with dispatch.app.connection_for_write() as broker:
+            queue = broker.default_channel.client
+            proper = rings.ring(1)
+            for junk in (b"junk", b"5", b"[" * 10**5, pickle.dumps(os.system), json.dumps({"body": 5}).encode()):
+                queue.lpush(rings.QUEUE, junk)
+            for forged in ({"body": "no base64"}, {"headers": {"task": "os.system"}}, {"properties": None}):
+                queue.lpush(rings.QUEUE, json.dumps(proper | forged))
         assert ended(ask(register(Doubles()), 4))[0].output == {"value": 8}
+        assert process.popen.poll() is None
+        assert "ring_refused" in process.log.read_text()
 
 
 def test_an_expired_lease_is_swept(
