@@ -21,6 +21,7 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
+    worker_enable_remote_control=False,  # who can write to Redis could end every worker
     worker_proc_alive_timeout=60,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

@@ -72,11 +72,13 @@ def waiting_by_model() -> list[Waiting]:
         return [Waiting(model, number, max(seconds, 0.0)) for model, number, seconds in cursor.fetchall()]
 
 
-def workers_heard_from(*, within_seconds: float) -> int:
-    """Return how many workers said within that time, by the database's clock, that they live."""
+PULSES = """
+    select count(*) from predictions_workerpulse
+    where seen_at > now() - make_interval(secs => %s) and starts_with(name, %s)"""
+
+
+def workers_heard_from(*, within_seconds: float, host: str = "") -> int:
+    """Return how many workers, of one host or all, said within that time by the database's clock that they live."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "select count(*) from predictions_workerpulse where seen_at > now() - make_interval(secs => %s)",
-            [within_seconds],
-        )
+        cursor.execute(PULSES, [within_seconds, f"{host}-" if host else ""])
         return int(cursor.fetchone()[0])

@@ -128,7 +128,6 @@ class Worker:
 
     def _sweep(self) -> None:
         self._watchdog.beat("sweep")
-        self._stopping.wait(random.uniform(*SWEEP_SECONDS))  # noqa: S311
         worker_pulse(name=self.name, loaded=[asdict(loaded) for loaded in self.lanes.engine.loaded()])
         swept = prediction_sweep()
         if swept.handed_back or swept.lost or swept.withdrawn:
@@ -136,6 +135,7 @@ class Worker:
         self.lanes.lowest = swept.lowest
         for version_id in swept.versions:
             self.lanes.start(version_id)
+        self._stopping.wait(random.uniform(*SWEEP_SECONDS))  # noqa: S311
 
 
 worker = Worker()

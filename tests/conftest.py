@@ -27,13 +27,12 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from accounts.services.token_create import token_create
-from config.celery import app
 from config.embedded.deathpact import die_with
 from mlcore.artifacts import ArtifactStore
 from mlcore.engine import Engine
 from mlcore.manifest import Manifest
 from mlcore.schema import Schema
-from predictions.models import CHAMPION, Alias, ModelVersion, RegisteredModel
+from predictions.models import CHAMPION, Alias, ModelVersion, RegisteredModel, WorkerPulse
 from predictions.services.demo_register import DEMOS, demo_register
 
 ROOT = Path(__file__).parent.parent
@@ -170,13 +169,13 @@ def child_environment(home: Path, **extra: str) -> dict[str, str]:
 class Process:
     """A real process of the product, stopped with the test that started it."""
 
-    def __init__(self, *command: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, *command: str, environment: dict[str, str], log: Path, cwd: Path = ROOT) -> None:
         self.log = log
         parent = os.getpid()
         with log.open("ab") as out:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", *command],
-                cwd=ROOT,
+                cwd=cwd,
                 env=environment,
                 stdout=out,
                 stderr=out,
@@ -202,12 +201,12 @@ class Process:
 
 
 def celery_worker(home: Path, name: str = "worker", **extra: str) -> Process:
-    """Start a Celery worker on this session's database, and return once it listens for rings."""
+    """Start a Celery worker on this session's database, and return once it has said that it lives."""
     node = f"{name}-{SPREAD}@test"
     command = ("celery", "-A", "config", "worker", "--pool", "threads", "--concurrency", "8", "-l", "warning")
     flags = ("--without-gossip", "--without-mingle", "-n", node)
     process = Process(*command, *flags, environment=child_environment(home, **extra), log=home / f"{name}.log")
-    process.wait_until(lambda: any(node in reply for reply in app.control.ping(timeout=0.3)))
+    process.wait_until(lambda: WorkerPulse.objects.filter(name__endswith=f"-{process.popen.pid}").exists())
     return process
 
 

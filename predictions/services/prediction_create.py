@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import orjson
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from psycopg2 import errors as pg
 from psycopg2.extras import execute_values
 
 from accounts.models import User
+from config.postgres.base import is_away
 from mlcore.fields import FieldError
 from predictions import dispatch, waiting
 from predictions.admission import admission
 from predictions.errors import InvalidInput, KeyBusy, VersionWithdrawn
-from predictions.models import Door, ModelVersion, Prediction
-from predictions.models.ids import uuid7
+from predictions.models import Door, ModelVersion, Prediction, Status
+from predictions.models.ids import made_at, uuid7
 from predictions.services.prediction_recall import Once, prediction_recall
 
 log = structlog.get_logger(__name__)
@@ -51,11 +52,20 @@ class Created:
 
     ids: list[UUID]
     replayed: bool
+    as_accepted: list[Prediction] = field(default_factory=list)  # known without reading them; of a replay none are
 
     @property
     def predictions(self) -> list[Prediction]:
-        """The predictions as they are now, read at every use; those deleted since are left out."""
-        found = Prediction.objects.with_status().select_related("version__model").in_bulk(self.ids)
+        """The predictions as they are now, read at every use; those deleted since are left out.
+
+        While the database is away they are as they were accepted: who asked must not be told that nothing was.
+        """
+        try:
+            found = Prediction.objects.with_status().select_related("version__model").in_bulk(self.ids)
+        except (DatabaseError, InterfaceError) as error:
+            if not is_away(error) or self.replayed:
+                raise
+            return self.as_accepted
         return [found[id] for id in self.ids if id in found]
 
 
@@ -98,7 +108,8 @@ def prediction_create(
     dispatch.ring(version.pk)
     ids = [str(row.id) for row in rows]
     log.info("prediction_accepted", prediction_ids=ids, model=version.model.full_name, door=door.label)
-    return Created([row.id for row in rows], replayed=False)
+    accepted = [_as_accepted(row, user=user, version=version, door=door) for row in rows]
+    return Created([row.id for row in rows], replayed=False, as_accepted=accepted)
 
 
 def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = False) -> list[Row]:
@@ -116,6 +127,14 @@ def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = Fal
     if errors:
         raise InvalidInput(errors)
     return rows
+
+
+def _as_accepted(row: Row, *, user: User, version: ModelVersion, door: Door) -> Prediction:
+    warnings = [asdict(warning) for warning in row.warnings] or None
+    prediction = Prediction(id=row.id, user=user, version=version, door=door, input=row.values, warnings=warnings)
+    prediction.created_at = made_at(row.id)
+    prediction.live_status = Status.STARTING  # type: ignore[attr-defined]
+    return prediction
 
 
 def _insert(*, user: User, version: ModelVersion, rows: list[Row], door: Door, request_id: str) -> None:

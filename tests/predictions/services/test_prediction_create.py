@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from accounts.models import User
+from predictions.api.representations import prediction_json
 from predictions.errors import InvalidInput, KeyReused, VersionWithdrawn
 from predictions.models import Door, IdempotencyKey, Job, ModelVersion, Prediction
-from predictions.services.prediction_create import prediction_create
+from predictions.services.prediction_create import Created, prediction_create
 from predictions.services.prediction_recall import Once
 from tests.predictions.services.conftest import Ask
 
@@ -81,3 +83,21 @@ class TestIdempotencyKey:
         first = ask(alice, once=Once.of("k", 1))
         IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=25))
         assert ask(alice, once=Once.of("k", 1))[0].pk != first[0].pk
+
+
+def test_what_was_accepted_is_known_while_the_database_is_away(alice: User, version: ModelVersion) -> None:
+    """Nobody may be told that nothing was accepted when it was."""
+    made = prediction_create(user=alice, version=version, inputs=[{"area": 900, "kind": "flat"}], door=Door.API)
+    (read,) = made.predictions
+    with connection.execute_wrapper(is_lost):
+        (kept,) = made.predictions
+    before, after = (prediction_json(each, base="") for each in (kept, read))
+    assert abs(before.pop("created_at") - after.pop("created_at")) < timedelta(seconds=5)
+    assert before == after
+    replay = Created(made.ids, replayed=True)
+    with connection.execute_wrapper(is_lost), pytest.raises(OperationalError):
+        assert replay.predictions
+
+
+def is_lost(*_: object) -> None:
+    raise OperationalError("the database did not answer in time")
