@@ -10,6 +10,7 @@ from mlcore.documents import is_scalar
 from mlcore.errors import InvalidOutput
 from mlcore.fields import Field
 from mlcore.pixels import Array
+from mlcore.protocol import MAX_OUTPUT_BYTES
 from mlcore.rules import plain, typed
 from mlcore.schema import Schema
 from mlcore.signature import Raw, Scalar
@@ -88,6 +89,8 @@ def _array(name: str, value: Any, *, count: int) -> Array:
     if array.ndim == 0 or len(array) != count:
         given = len(array) if array.ndim else "one value instead of"
         raise InvalidOutput(f'The output "{name}" has {given} rows for {count} given.')
+    if array.size // count * 2 > MAX_OUTPUT_BYTES:  # a digit and a comma each: do not even make them Python's
+        raise InvalidOutput(f'The output "{name}" has {array.size // count:,} values a row: too many to keep.')
     if array.dtype.kind in "UO":
         return _texts(name, array)
     if array.dtype.kind not in "fiub":

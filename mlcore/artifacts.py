@@ -32,9 +32,14 @@ class ArtifactStore:
         self.max_bytes = max_bytes
 
     def put(self, path: Path | str) -> Stored:
-        """Copy a file in; a reader sees the whole of it or nothing."""
+        """Copy a file in."""
+        with open_regular(Path(path)) as source:
+            return self.keep(source)
+
+    def keep(self, source: BinaryIO) -> Stored:
+        """Copy in what is read from here; a reader sees the whole of it or nothing."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with open_regular(Path(path)) as source, _unfinished(self.root) as target:
+        with _unfinished(self.root) as target:
             stored = self._copy(source, target)
             target.flush()
             os.fsync(target.fileno())
@@ -45,15 +50,23 @@ class ArtifactStore:
 
     def read(self, sha256: str) -> bytes:
         """The bytes that were put in, checked: load these, since the file could change in between."""
-        try:
-            # O_NOFOLLOW: a link planted in the store is not a file of ours.
-            with _opened(self.path(sha256), os.O_NOFOLLOW) as file:
-                data = file.read()
-        except OSError as error:
-            raise ArtifactIntegrity(f"The model file {sha256[:12]}… cannot be read: {error.strerror}.") from error
+        with self._readable(sha256) as file:
+            data = file.read()
         if hashlib.sha256(data).hexdigest() != sha256:
             raise ArtifactIntegrity(f"The model file {sha256[:12]}… is not the file that was registered.")
         return data
+
+    def check(self, sha256: str) -> None:
+        """Read a file piece by piece, to see that it is the one that was put in."""
+        with self._readable(sha256) as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+        if found != sha256:
+            raise ArtifactIntegrity(f"The model file {sha256[:12]}… is not the file that was registered.")
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The file as it lies there, unchecked."""
+        # O_NOFOLLOW: a link planted in the store is not a file of ours.
+        return _opened(self.path(sha256), os.O_NOFOLLOW)
 
     def remove(self, sha256: str) -> None:
         """Forget a file, if it is there."""
@@ -64,6 +77,14 @@ class ArtifactStore:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
             raise ArtifactIntegrity("A model file is named by 64 hexadecimal digits.")
         return self.root / sha256
+
+    @contextmanager
+    def _readable(self, sha256: str) -> Iterator[BinaryIO]:
+        try:
+            with self.open(sha256) as file:
+                yield file
+        except OSError as error:
+            raise ArtifactIntegrity(f"The model file {sha256[:12]}… cannot be read: {error.strerror}.") from error
 
     def _copy(self, source: BinaryIO, target: BinaryIO) -> Stored:
         digest, size_bytes = hashlib.sha256(), 0

@@ -1,58 +1,30 @@
 """Versions kept warm, each in a process of its own, and the one way to have them predict."""
 
+import itertools
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
-
 from mlcore.artifacts import ArtifactStore, open_regular
-from mlcore.errors import (
-    REASONS,
-    EngineError,
-    InvalidOutput,
-    LoadFailed,
-    ModelError,
-    OutOfMemory,
-    PredictionTimeout,
-    RunnerCrashed,
-    UnsupportedArtifact,
-)
+from mlcore.errors import EngineError, LoadFailed, OutOfMemory, PredictionTimeout, RunnerCrashed, UnsupportedArtifact
 from mlcore.manifest import Manifest
-from mlcore.protocol import MAX_MESSAGE_CHARACTERS, MAX_OUTPUT_BYTES, MAX_TRACEBACK_CHARACTERS, Message
-from mlcore.runner_process import RunnerProcess, clean_environment
+from mlcore.outcomes import Failure, Outcome, Success, all_failed, error_of, outcomes_of
+from mlcore.processes import end_orphans, engine_mark
+from mlcore.protocol import Message
+from mlcore.runner_process import RunnerProcess, Terms, address_space_bytes, clean_environment
+from mlcore.seats import LEAVE_SECONDS, Seat, Seats
 from mlcore.signature import Signature
+from mlcore.sizes import machine_bytes
 
-LEAVE_SECONDS = 1.0  # for a runner that was told to go
+__all__ = ["Engine", "Failure", "Inspection", "Loaded", "Outcome", "Success"]
 
-
-@dataclass(frozen=True)
-class Success:
-    """What the model answered to one row."""
-
-    output: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why one row has no answer.
-
-    shared: True where the row ran together with others, any of which may be the cause: alone it may succeed.
-    """
-
-    reason: str
-    message: str
-    traceback: str = ""
-    shared: bool = False
-
-
-Outcome = Success | Failure
+MEMORY_LIMIT_BYTES = 4 << 30
+ROOM_SECONDS = 5.0  # to wait for versions at work to make room for another
 
 
 @dataclass(frozen=True)
@@ -78,20 +50,14 @@ class Loaded:
     resident_bytes: int
 
 
-@dataclass
-class _Seat:
-    """A version's place in the engine."""
+@dataclass(frozen=True)
+class _Call:
+    """What is asked of a runner."""
 
-    manifest: Manifest
-    users: int = 0  # calls that hold or await the lock
-    runner: RunnerProcess | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def vacate(self) -> None:
-        """End the runner, if there is one."""
-        if self.runner:
-            self.runner.end(grace_seconds=LEAVE_SECONDS)
-            self.runner = None
+    rows: Sequence[dict[str, Any]]
+    timeout_seconds: float
+    context: dict[str, Any]
+    stop: threading.Event | None
 
 
 class Engine:
@@ -99,6 +65,8 @@ class Engine:
 
     device:  "auto" is the GPU where there is one, "cpu" and "cuda" insist.
     threads: what one model may use; by default half of the processors, so that two do not crowd each other.
+    memory_budget_bytes: what all warm versions may hold together, by default two thirds of the memory there is;
+             whoever is idle is put out for it. memory_limit_bytes: what one may hold, unless its manifest says.
     """
 
     def __init__(
@@ -108,22 +76,24 @@ class Engine:
         device: str = "auto",
         threads: int | None = None,
         max_loaded: int = 8,
-        memory_limit_bytes: int = 4 << 30,
+        memory_budget_bytes: int | None = None,
+        memory_limit_bytes: int | None = None,
         load_timeout_seconds: float = 120.0,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.store = store
         self.device = device
         self.threads = threads or max(1, len(os.sched_getaffinity(0)) // 2)
-        self.max_loaded = max_loaded
-        self.memory_limit_bytes = memory_limit_bytes
+        self.memory_budget_bytes = memory_budget_bytes or machine_bytes() * 2 // 3
+        self.memory_limit_bytes = memory_limit_bytes or min(MEMORY_LIMIT_BYTES, self.memory_budget_bytes)
         self.load_timeout_seconds = load_timeout_seconds
         self.environment = clean_environment(threads=self.threads, extra=environment or {})
-        self._seats: OrderedDict[str, _Seat] = OrderedDict()  # the least recently used first
-        self._lock = threading.Lock()
+        self._seats = Seats(most=max_loaded, budget_bytes=self.memory_budget_bytes)
         self._closed = False
         # The kernel ends a runner with the thread that started it: one thread lives as long as the engine.
         self._spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="runner-spawner")
+        self._numbers = itertools.count()
+        end_orphans()
 
     def predict(
         self,
@@ -136,22 +106,20 @@ class Engine:
     ) -> list[Outcome]:
         """An outcome for each row, in order; never raises for what a model does.
 
-        rows: values that the schema's `check` gave. context: goes into the runner's log line. The time limit
-        is for the run; a version that is not warm is loaded first, under the engine's own limit for that.
+        rows: values that the schema's `check` gave. context: goes into the runner's log line. The time limit, unless
+        the manifest has its own, is for the run; a version that is not warm is loaded first, under the engine's limit
+        for that. stop: ends the call at once when it is set, and the runner if it has begun.
         """
         if not rows:
             return []
-        context = context or {}
+        call = _Call(rows, manifest.timeout_seconds or timeout_seconds, context or {}, stop)
         try:
-            with self._seat(manifest) as seat:
-                runner = self._ready(seat, model=str(context.get("model", "")))
-                return _run(runner, rows, timeout_seconds=timeout_seconds, context=context)
-        except (RunnerCrashed, OutOfMemory) as error:  # while loading: it may go better next time
-            return _all_failed(error, rows, shared=len(rows) > 1)
+            with self._seats.held(manifest, stop=stop) as seat:
+                return self._answered(seat, call)
         except EngineError as error:
-            return _all_failed(error, rows, shared=False)
+            return all_failed(error, rows)
 
-    def inspect(self, path: Path | str) -> Inspection:
+    def inspect(self, path: Path | str, *, memory_limit_bytes: int | None = None) -> Inspection:
         """What a file is, by loading it in a runner of its own.
 
         Raises: UnsupportedArtifact, LoadFailed, OutOfMemory, RunnerCrashed.
@@ -160,7 +128,7 @@ class Engine:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > self.store.max_bytes:
                 raise UnsupportedArtifact(f"The file is larger than {self.store.max_bytes:,} bytes.")
-        runner = self._spawn("inspect", path.name)
+        runner = self._spawn("inspect", path.name, memory_limit_bytes=memory_limit_bytes)
         try:
             return _inspection(self._load(runner, {"do": "inspect", "path": str(path)}))
         finally:
@@ -168,25 +136,15 @@ class Engine:
 
     def loaded(self) -> list[Loaded]:
         """The versions that are warm, the least recently used first."""
-        with self._lock:
-            seats = [(seat.manifest, seat.runner) for seat in self._seats.values()]
         return [
-            Loaded(manifest.format, manifest.artifact, runner.process.pid, runner.resident_bytes())
-            for manifest, runner in seats
-            if runner and runner.alive
+            Loaded(manifest.format, manifest.artifact, runner.process.pid, runner.memory_bytes())
+            for manifest, runner in self._seats.warm()
         ]
 
     def close(self) -> None:
         """End every runner; calls under way fail."""
-        with self._lock:
-            self._closed = True
-            seats, self._seats = list(self._seats.values()), OrderedDict()
-        for seat in seats:
-            if seat.runner:
-                seat.runner.hang_up()
-        for seat in seats:
-            with seat.lock:
-                seat.vacate()
+        self._closed = True
+        self._seats.clear()
         self._spawner.shutdown()
 
     @property
@@ -200,121 +158,99 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
-    def _seat(self, manifest: Manifest) -> Iterator[_Seat]:
-        """The version's place, held alone; whoever has been idle longest makes room for a newcomer."""
-        with self._lock:
-            seat = self._seats.setdefault(manifest.content_id, _Seat(manifest))
-            self._seats.move_to_end(manifest.content_id)
-            seat.users += 1
-            surplus = self._take_surplus()
-        for idle in surplus:
-            idle.vacate()
-        try:
-            with seat.lock:
-                yield seat
-        finally:
-            with self._lock:
-                seat.users -= 1
+    def _answered(self, seat: Seat, call: _Call) -> list[Outcome]:
+        """What the runner says. What lacked memory that earlier calls have kept is run once more, by a fresh one."""
+        runner = self._ready(seat, call)
+        burdened = runner.burdened
+        outcomes = _run(runner, call)
+        if burdened and any(isinstance(each, Failure) and each.reason == OutOfMemory.reason for each in outcomes):
+            seat.vacate()
+            outcomes = _run(self._ready(seat, call), call)
+        return outcomes
 
-    def _take_surplus(self) -> list[_Seat]:
-        # By number only; a budget of memory would be reckoned here too.
-        count = len(self._seats) - self.max_loaded
-        idle = [key for key, seat in self._seats.items() if not seat.users][: max(0, count)]
-        return [self._seats.pop(key) for key in idle]
-
-    def _ready(self, seat: _Seat, *, model: str) -> RunnerProcess:
+    def _ready(self, seat: Seat, call: _Call) -> RunnerProcess:
         """The seat's runner, with the version loaded."""
-        if seat.runner and seat.runner.alive:
+        if seat.runner and seat.runner.alive and not seat.runner.worn:
             return seat.runner
         seat.vacate()
-        manifest = seat.manifest
-        seat.runner = self._spawn(model, manifest.format, manifest.artifact[:12])
+        began = time.monotonic()
+        self._seats.make_room(seat, seconds=min(ROOM_SECONDS, self.load_timeout_seconds), stop=call.stop)
+        manifest, model = seat.manifest, str(call.context.get("model", ""))
+        seat.runner = self._spawn(
+            *(model, manifest.format, manifest.artifact[:12]), memory_limit_bytes=manifest.memory_limit_bytes
+        )
+        self._require_open()  # or nobody might end what has come since
+        message = {
+            "do": "load",
+            "store": str(self.store.root.resolve()),
+            "artifact": manifest.artifact,
+            "format": manifest.format,
+            "schema": manifest.schema.to_json(),
+        }
         try:
-            self._load(
-                seat.runner,
-                {
-                    "do": "load",
-                    "store": str(self.store.root.resolve()),
-                    "artifact": manifest.artifact,
-                    "format": manifest.format,
-                    "schema": manifest.schema.to_json(),
-                },
-            )
+            self._load(seat.runner, message, waited_seconds=time.monotonic() - began, stop=call.stop)
         except UnsupportedArtifact as error:
             raise LoadFailed(str(error)) from error
+        self._seats.settle(seat)
         return seat.runner
 
-    def _spawn(self, *words: str) -> RunnerProcess:
-        if self._closed:
-            raise RunnerCrashed("The engine has been closed.")
+    def _spawn(self, *words: str, memory_limit_bytes: int | None) -> RunnerProcess:
+        self._require_open()
+        limit_bytes = memory_limit_bytes or self.memory_limit_bytes
+        terms = Terms(
+            words=words,
+            environment=self.environment,
+            mark=f"{engine_mark()}.{next(self._numbers)}",
+            memory_limit_bytes=limit_bytes,
+            address_space_bytes=address_space_bytes(limit_bytes, device=self.device),
+        )
         try:
-            return RunnerProcess(
-                self._spawner,
-                words=words,
-                environment=self.environment,
-                memory_limit_bytes=self.memory_limit_bytes,
-            )
+            return RunnerProcess(self._spawner, terms)
         except OSError as error:
             raise RunnerCrashed(f"The runner could not be started: {error.strerror}.") from error
-        except RuntimeError as error:  # the spawner was shut down meanwhile
-            raise RunnerCrashed("The engine has been closed.") from error
+        except RuntimeError as error:  # no thread is to be had, or the spawner was shut down meanwhile
+            raise RunnerCrashed(f"The runner could not be started: {error}.") from error
 
-    def _load(self, runner: RunnerProcess, message: Message) -> Message:
+    def _require_open(self) -> None:
+        if self._closed:
+            raise RunnerCrashed("The engine has been closed.")
+
+    def _load(
+        self,
+        runner: RunnerProcess,
+        message: Message,
+        *,
+        waited_seconds: float = 0.0,
+        stop: threading.Event | None = None,
+    ) -> Message:
         message |= {"device": self.device, "threads": self.threads}
         try:
-            reply = runner.ask(message, timeout_seconds=self.load_timeout_seconds)
+            left_seconds = max(self.load_timeout_seconds - waited_seconds, 0.0)
+            reply = runner.ask(message, timeout_seconds=left_seconds, stop=stop)
         except PredictionTimeout as error:
-            raise LoadFailed(f"The model took longer than {self.load_timeout_seconds:g} s to load.") from error
-        if "error" in reply:
+            limit = f"{self.load_timeout_seconds:g} s"
+            raise LoadFailed(
+                f"The model took longer than {limit} to load, which is all that this server allows."
+            ) from error
+        try:
+            runner.require_within_limit(runner.size_bytes)
+            if "error" in reply:
+                raise error_of(reply["error"])
+        except BaseException:
             runner.end(grace_seconds=LEAVE_SECONDS)
-            raise _error(reply["error"])
+            raise
         return reply
 
 
-def _run(
-    runner: RunnerProcess, rows: Sequence[dict[str, Any]], *, timeout_seconds: float, context: dict[str, Any]
-) -> list[Outcome]:
-    message = {"do": "predict", "rows": rows, "context": context}
+def _run(runner: RunnerProcess, call: _Call) -> list[Outcome]:
+    message = {"do": "predict", "rows": call.rows, "context": call.context}
     try:
-        reply = runner.ask(message, timeout_seconds=timeout_seconds)
-        if "error" in reply:
-            raise _error(reply["error"])
-        return outcomes_of(reply, count=len(rows))
+        reply = runner.ask(message, timeout_seconds=call.timeout_seconds, stop=call.stop)
+        return outcomes_of(reply, count=len(call.rows))
     except EngineError as error:
         if isinstance(error, RunnerCrashed):
             runner.end()
-        return _all_failed(error, rows, shared=len(rows) > 1)
-
-
-def _all_failed(error: EngineError, rows: Sequence[object], *, shared: bool) -> list[Outcome]:
-    return [Failure(error.reason, str(error), error.traceback, shared)] * len(rows)
-
-
-def outcomes_of(reply: Message, *, count: int) -> list[Outcome]:
-    """What a runner's reply says of each row."""
-    try:
-        outcomes = [_outcome(outcome) for outcome in reply["outcomes"]]
-    except (KeyError, TypeError) as error:
-        raise RunnerCrashed("The runner's answer could not be read.") from error
-    if len(outcomes) != count:
-        raise RunnerCrashed(f"The runner answered {len(outcomes)} of {count} rows.")
-    return outcomes
-
-
-def _outcome(answer: object) -> Outcome:
-    """One row's outcome. A model's code can speak in its runner's place, so nothing is taken on trust."""
-    match answer:
-        case {"output": dict() as output}:
-            if len(orjson.dumps(output)) > MAX_OUTPUT_BYTES:
-                return Failure(InvalidOutput.reason, f"The output is larger than {MAX_OUTPUT_BYTES:,} bytes.")
-            return Success(output)
-        case {"reason": str() as reason, "message": str() as message, **others}:
-            # A model may raise what it likes, errors of ours too: the list of reasons is closed.
-            known = reason if reason in REASONS else ModelError.reason
-            trace = str(others.get("traceback", ""))[-MAX_TRACEBACK_CHARACTERS:]
-            return Failure(known, message[:MAX_MESSAGE_CHARACTERS], trace, others.get("shared") is True)
-    return Failure(InvalidOutput.reason, "The runner's answer is neither an output nor a failure.")
+        return all_failed(error, call.rows)
 
 
 def _inspection(reply: Message) -> Inspection:
@@ -324,9 +260,3 @@ def _inspection(reply: Message) -> Inspection:
         "warnings": tuple(reply["warnings"]),
     }
     return Inspection(**known)
-
-
-def _error(fault: dict[str, str]) -> Exception:
-    if fault["reason"] == "unsupported_artifact":
-        return UnsupportedArtifact(fault["message"])
-    return REASONS[fault["reason"]](fault["message"], traceback=fault["traceback"])

@@ -46,6 +46,10 @@ class RunnerCrashed(EngineError):
     retryable = True
 
 
+class CallStopped(RunnerCrashed):
+    """The call was stopped."""
+
+
 class ArtifactIntegrity(EngineError):
     """The stored model file is missing or is not the file that was registered."""
 

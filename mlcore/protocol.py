@@ -11,6 +11,7 @@ import orjson
 
 HEADER = struct.Struct(">I")
 MAX_FRAME_BYTES = 512 << 20
+MAX_REPLY_BYTES = 64 << 20  # what a model says, its engine has to hold: more is asked for row by row
 MAX_OUTPUT_BYTES = 8 << 20  # of one row
 MAX_MESSAGE_CHARACTERS = 2_000
 MAX_TRACEBACK_CHARACTERS = 20_000
@@ -22,20 +23,23 @@ class FrameTooLargeError(ValueError):
     """A message is larger than a frame may be."""
 
 
-def pack(message: Message) -> bytes:
+def pack(message: Message, *, limit_bytes: int = MAX_FRAME_BYTES) -> bytes:
     """A message as the bytes of its frame."""
     body = orjson.dumps(message)
-    if len(body) > MAX_FRAME_BYTES:
-        raise FrameTooLargeError(f"A message of {len(body):,} bytes; the limit is {MAX_FRAME_BYTES:,}.")
+    _require_size(len(body), limit_bytes)
     return HEADER.pack(len(body)) + body
 
 
-def body_size(header: bytes | bytearray) -> int:
+def body_size(header: bytes | bytearray, *, limit_bytes: int = MAX_FRAME_BYTES) -> int:
     """How many bytes follow this header."""
     size: int = HEADER.unpack(header)[0]
-    if size > MAX_FRAME_BYTES:
-        raise FrameTooLargeError(f"A message of {size:,} bytes; the limit is {MAX_FRAME_BYTES:,}.")
+    _require_size(size, limit_bytes)
     return size
+
+
+def _require_size(size: int, limit_bytes: int) -> None:
+    if size > limit_bytes:
+        raise FrameTooLargeError(f"A message of {size:,} bytes; the limit is {limit_bytes:,}.")
 
 
 def unpack(body: bytes | bytearray) -> Message:

@@ -1,10 +1,9 @@
-"""The child process that runs one model's code: `python -m mlcore.runner SOCKET PARENT WORDS…`.
+"""The process that runs one model's code: `python -m mlcore.runner SOCKET BYTES WORDS…`, under its keeper.
 
-It is told what to do over a socket (see protocol), answers every message, and ends when the socket closes or
-its parent dies. The words are for whoever reads the process list.
+It is told what to do over a socket (see protocol), answers every message, and ends when the socket closes. It cannot
+have more memory than those bytes, where they are not 0. The words are for whoever reads the process list.
 """
 
-import ctypes
 import os
 import resource
 import signal
@@ -31,9 +30,11 @@ from mlcore.protocol import Message
 from mlcore.runtimes import LoadedModel, identify, is_safe, runtime
 from mlcore.schema import Schema
 
-PR_SET_PDEATHSIG = 1
 # Libraries that have errors of their own for what MemoryError says.
-OUT_OF_MEMORY_SIGNS = ("OutOfMemoryError", "can't allocate memory", "bad allocation", "bad_alloc")
+OUT_OF_MEMORY_SIGNS = (
+    *("OutOfMemoryError", "can't allocate memory", "Cannot allocate memory", "not enough memory"),
+    *("bad allocation", "bad_alloc"),
+)
 
 
 class Runner:
@@ -106,9 +107,13 @@ def loaded(data: bytes, message: Message) -> LoadedModel:
     except (UnsupportedArtifact, MemoryError):
         raise
     except ModuleNotFoundError as error:
-        text = f"The file needs the Python module {error.name!r}, which is not installed here."
+        text = (
+            f"The file needs the Python module {error.name!r}, which is not installed here: install it, and try again."
+        )
         raise LoadFailed(text, traceback=trace(error)) from error
     except BaseException as error:
+        if is_out_of_memory(error):
+            raise
         raise LoadFailed(f"The file could not be loaded. {described(error)}", traceback=trace(error)) from error
 
 
@@ -131,10 +136,14 @@ def fault(error: BaseException) -> Message:
         return {"reason": "unsupported_artifact", "message": str(error), "traceback": ""}
     if isinstance(error, EngineError):
         return {"reason": error.reason, "message": clean(str(error)), "traceback": clean(error.traceback)}
-    text = described(error)
-    out_of_memory = isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS)
-    reason = OutOfMemory.reason if out_of_memory else ModelError.reason
-    return {"reason": reason, "message": clean(text)[: protocol.MAX_MESSAGE_CHARACTERS], "traceback": trace(error)}
+    reason = OutOfMemory.reason if is_out_of_memory(error) else ModelError.reason
+    message = clean(described(error))[: protocol.MAX_MESSAGE_CHARACTERS]
+    return {"reason": reason, "message": message, "traceback": trace(error)}
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this is how a library says that it was given too little memory."""
+    return isinstance(error, MemoryError) or any(sign in described(error) for sign in OUT_OF_MEMORY_SIGNS)
 
 
 def described(error: BaseException) -> str:
@@ -157,22 +166,18 @@ def log(event: str, facts: dict[str, Any]) -> None:
     if os.environ.get("LOG_LEVEL", "INFO") not in ("DEBUG", "INFO"):
         return
     line = {"event": event, "level": "info", "logger": "mlcore.runner", "timestamp": datetime.now(UTC), **facts}
-    sys.stderr.write(orjson.dumps(line, default=str).decode() + "\n")
-    sys.stderr.flush()
+    with suppress(OSError, ValueError, AttributeError):  # a model may have closed it
+        sys.stderr.write(orjson.dumps(line, default=str).decode() + "\n")
+        sys.stderr.flush()
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process with the one that started it, and go now if that is over already."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+def heed_the_engine_alone() -> None:
+    """Overlook the signal that a service manager sends to each process of a service: the engine decides when we end.
 
-
-def yield_to_others() -> None:
-    """Be the first that the kernel ends when memory is short, and leave no core file behind."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    Not by ignoring it, which would be passed on to what the model starts.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 
 def serve(channel: socket.socket) -> None:
@@ -187,19 +192,19 @@ def serve(channel: socket.socket) -> None:
 def packed(reply: Message, *, number: int) -> bytes:
     """The reply as a frame under its question's number, or a smaller one that says that it was too large."""
     try:
-        return protocol.pack({**reply, "id": number})
+        return protocol.pack({**reply, "id": number}, limit_bytes=protocol.MAX_REPLY_BYTES)
     except protocol.FrameTooLargeError as error:
         too_large = InvalidOutput(f"The model's answers are too large together: {error}")
         return protocol.pack({"error": fault(too_large), "id": number})
 
 
 def main() -> None:
-    """Run until the parent hangs up."""
-    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
-    die_with_parent(parent)
-    os.register_at_fork(after_in_child=lambda: die_with_parent(os.getppid()))
+    """Run until the engine hangs up."""
+    descriptor, most_bytes = int(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(descriptor, False)
-    yield_to_others()
+    if most_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+    heed_the_engine_alone()
     serve(socket.socket(fileno=descriptor))
 
 

@@ -106,7 +106,7 @@ class Estimator:
         [rows] = arguments.values() if isinstance(arguments, dict) else [arguments]
         answer = self.model.predict(rows)
         if self.task == "regression":
-            return {"value": answer.reshape(len(answer)) if answer.size == len(answer) else answer}
+            return {"value": answer.ravel() if getattr(answer, "shape", ())[1:] == (1,) else answer}
         if self.task == "other":
             return {"output": answer}
         if not hasattr(self.model, "predict_proba"):

@@ -97,9 +97,9 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     search_fields = ("model__owner", "model__name", "sha256")
     ordering = ("-created_at",)
     actions = ("promote", "withdraw")
-    readonly_fields = ("takes", "metrics_shown", "libraries", "artifact", "predictions_link")
+    readonly_fields = ("takes", "metrics_shown", "libraries", "artifact", "limits", "predictions_link")
     fieldsets = (
-        (None, {"fields": ("model", "number", "predictions_link", "created_at", "withdrawn_at")}),
+        (None, {"fields": ("model", "number", "predictions_link", "limits", "created_at", "withdrawn_at")}),
         ("What it takes", {"fields": ("takes",)}),
         ("How it did when it was registered", {"fields": ("metrics_shown",)}),
         (
@@ -183,6 +183,11 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def artifact(self, version: ModelVersion) -> str:
         """The stored model file."""
         return f"{version.format}, {version.parsed.size_bytes:,} bytes, sha256 {version.parsed.artifact}"
+
+    @admin.display(description="may take")
+    def limits(self, version: ModelVersion) -> str:
+        """Its own limits of time and memory."""
+        return ", ".join(version.parsed.limits) or "what the server allows"
 
     @admin.display(description="predictions")
     def predictions_link(self, version: ModelVersion) -> SafeString:

@@ -86,6 +86,8 @@ def version_json(version: ModelVersion) -> Document:
         "format": version.format,
         "aliases": [alias.name for alias in version.aliases.all()],
         "metrics": version.metrics,
+        "timeout_seconds": version.parsed.timeout_seconds,
+        "memory_limit_bytes": version.parsed.memory_limit_bytes,
         "withdrawn_at": version.withdrawn_at,
     }
 

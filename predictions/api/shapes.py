@@ -66,6 +66,7 @@ SHAPES: dict[str, Shape] = {
     ),
     "ModelAsk": {
         "type": "object",
+        "additionalProperties": False,
         "properties": {
             "input": INPUT,
             "inputs": {"type": "array", "items": INPUT, "minItems": 1, "maxItems": MAX_ROWS},
@@ -74,6 +75,7 @@ SHAPES: dict[str, Shape] = {
     },
     "Ask": {
         "type": "object",
+        "additionalProperties": False,
         "properties": {
             "version": _said(TEXT, "A version's id, also as `owner/name:id`; or `owner/name`."),
             "model": _said(TEXT, "`owner/name`, or `owner/name@alias`."),
@@ -123,6 +125,8 @@ SHAPES: dict[str, Shape] = {
         format=TEXT,
         aliases=TEXTS,
         metrics=OBJECT,
+        timeout_seconds=_said(_or_null(NUMBER), "What a run may take; null: what the server allows."),
+        memory_limit_bytes=_said(_or_null(COUNT), "What it may hold; null: what the server allows."),
         withdrawn_at=_or_null(TIME),
     ),
     "Model": _object(

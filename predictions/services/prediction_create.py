@@ -157,7 +157,7 @@ def _take_key(user: User, once: Once, rows: list[Row]) -> list[UUID] | None:
         "ids": orjson.dumps([row.id for row in rows]).decode(),
     }
     with connection.cursor() as cursor:
-        cursor.execute("set local lock_timeout = '1s'")
+        cursor.execute("set local lock_timeout = '900ms'")
         try:
             cursor.execute(TAKE_KEY, parameters)
         except OperationalError as error:

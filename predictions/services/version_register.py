@@ -26,6 +26,7 @@ from predictions.models import CHAMPION, Alias, ModelVersion, RegisteredModel, V
 from predictions.services.alias_move import alias_move
 
 TRIAL_SECONDS = 60.0
+LONGEST_SECONDS = 86_400
 EXAMPLES_KEPT = 3
 
 
@@ -34,6 +35,7 @@ class Offer:
     """What a publisher hands in beside the model file.
 
     sample: a table of inputs, as training saw them; target: its column that holds the answers.
+    timeout_seconds, memory_limit_bytes: what a run may take and its process may hold; None: what the server allows.
     document: a JSON Schema for the input, or {"input", "output"}; it overrides what is inferred.
     examples: inputs to show and try, each {"input": {…}} with a "title" where it has one; else the sample's first rows.
     """
@@ -46,6 +48,8 @@ class Offer:
     description: str | None = None
     card: str | None = None
     visibility: str = Visibility.PUBLIC
+    timeout_seconds: float | None = None
+    memory_limit_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,19 @@ def version_register(
     """Register a model file as the next version of `owner/name`.
 
     The first version becomes champion; later ones only where `aliases` says so. The same file with the same schema
-    is the version it was before. Raises: RegistrationRefused; the registry and the store are then as they were.
+    and limits is the version it was before. Raises: RegistrationRefused; registry and store are then as they were.
     """
+    _require_limits(offer)
     model = _model(name, offer)
-    inspection = _inspected(engine, path)
+    inspection = _inspected(engine, path, offer)
     rows = _sample_rows(offer)
     schema = _schema(inspection, offer, rows)
     with _alone(inspection.sha256), _stored(engine, path, inspection) as stored:
-        manifest = Manifest(inspection.format, stored.sha256, stored.size_bytes, schema, inspection.libraries)
+        manifest = Manifest(
+            *(inspection.format, stored.sha256, stored.size_bytes, schema, inspection.libraries),
+            timeout_seconds=offer.timeout_seconds,
+            memory_limit_bytes=offer.memory_limit_bytes,
+        )
         known = ModelVersion.objects.select_related("model").filter(sha256=manifest.version_id(name)).first()
         if known:
             for alias in aliases:
@@ -98,7 +107,10 @@ def version_register(
 @contextmanager
 def _stored(engine: Engine, path: Path, inspection: Inspection) -> Iterator[Stored]:
     """Put the file into the store; take it out again where nothing comes of it."""
-    stored = engine.store.put(path)
+    try:
+        stored = engine.store.put(path)
+    except OSError as error:
+        raise RegistrationRefused(f"{path.name} cannot be stored: {error.strerror}.") from error
     try:
         if stored.sha256 != inspection.sha256:
             raise RegistrationRefused(f"{path.name} was changed while it was being looked at. Try again.")
@@ -141,9 +153,19 @@ def _model(name: str, offer: Offer) -> RegisteredModel:
     return model
 
 
-def _inspected(engine: Engine, path: Path) -> Inspection:
+def _require_limits(offer: Offer) -> None:
+    seconds = offer.timeout_seconds
+    if seconds is not None and not 0 < seconds <= LONGEST_SECONDS:  # nor is NaN
+        raise RegistrationRefused(
+            f"A time limit of {seconds:g} s: it must be above 0 and at most {LONGEST_SECONDS:,} s."
+        )
+    if offer.memory_limit_bytes is not None and offer.memory_limit_bytes <= 0:
+        raise RegistrationRefused("A memory limit must be above 0.")
+
+
+def _inspected(engine: Engine, path: Path, offer: Offer) -> Inspection:
     try:
-        return engine.inspect(path)
+        return engine.inspect(path, memory_limit_bytes=offer.memory_limit_bytes)
     except (UnsupportedArtifact, EngineError, OSError) as error:
         raise RegistrationRefused(f"{path.name}: {error}") from error
 

@@ -21,8 +21,8 @@ from predictions.web.timeline import timeline_of
 ADVICE = {
     Reason.MODEL_ERROR: "The model could not work with this input. Check the values, and run it again.",
     Reason.INVALID_OUTPUT: "The fault is the model's. Tell whoever published it.",
-    Reason.TIMEOUT: "It may have been slow for once: run it again, or with a smaller input.",
-    Reason.OUT_OF_MEMORY: "Run it again with a smaller input.",
+    Reason.TIMEOUT: "Run it again, or with a smaller input. Whoever published the model can allow it more time.",
+    Reason.OUT_OF_MEMORY: "Run it with a smaller input. Whoever published the model can allow it more memory.",
     Reason.RUNNER_CRASHED: "Run it again. If it crashes again, tell whoever published the model.",
     Reason.WORKER_LOST: "Run it again in a while.",
     Reason.ARTIFACT_INTEGRITY: "Tell whoever runs this server: the file must be restored or registered again.",

@@ -54,3 +54,32 @@ def wait_until_gone(pid: int, *, within_seconds: float = 5.0) -> bool:
             return True
         tick.wait(0.01)
     return False
+
+
+class Neighbour:
+    """Asks a version again and again, and keeps what it was told."""
+
+    def __init__(self, engine: Engine, manifest: Manifest) -> None:
+        self._engine, self._manifest = engine, manifest
+        self._over = threading.Event()
+        self.answers: list[Outcome] = list(ask(engine, manifest, LUCKY))
+        self.pid = pid_of(engine, manifest)
+        self._thread = threading.Thread(target=self._go_on)
+        self._thread.start()
+
+    def _go_on(self) -> None:
+        while not self._over.is_set():
+            self.answers += ask(self._engine, self._manifest, {"x": float(len(self.answers))})
+
+    def is_heard_after(self, count: int) -> None:
+        """Return once it has been told more than that often."""
+        while len(self.answers) <= count:
+            self._thread.join(0.01)
+            assert self._thread.is_alive()
+
+    def leave(self) -> None:
+        """Stop asking; each answer was right, and the last came out of the same process as the first."""
+        self._over.set()
+        self._thread.join()
+        assert self.answers == [doubled(1), *(doubled(x) for x in range(1, len(self.answers)))]
+        assert pid_of(self._engine, self._manifest) == self.pid

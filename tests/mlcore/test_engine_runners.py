@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +29,8 @@ def test_a_runner_that_is_killed_at_work(engine: Engine, register: Register) -> 
     killer = threading.Timer(0.1, os.kill, (pid_of(engine, doubles), signal.SIGKILL))
     killer.start()
     failed = failure(ask(engine, doubles, unlucky(faulty.loops)))
-    assert (failed.reason, failed.message) == ("runner_crashed", "The process was ended by SIGKILL.")
+    assert failed.reason == "runner_crashed"
+    assert failed.message == "The process was ended by SIGKILL: another process, or the kernel, ended it."
 
 
 def test_the_least_used_makes_room(store: ArtifactStore, register: Register) -> None:
@@ -101,26 +100,3 @@ def test_closing_ends_everything(store: ArtifactStore, register: Register) -> No
     assert len(pids) == 2
     assert all(not Path(f"/proc/{pid}").exists() for pid in pids)  # reaped too
     assert failure(ask(engine, doubles, LUCKY)).message == "The engine has been closed."
-
-
-def test_runners_die_with_a_parent_that_is_killed(store: ArtifactStore, register: Register) -> None:
-    manifest = register(Doubles())
-    script = f"""
-from mlcore.artifacts import ArtifactStore
-from mlcore.engine import Engine
-from mlcore.errors import RunnerCrashed, UnsupportedArtifact
-from mlcore.manifest import Manifest
-engine = Engine(ArtifactStore({str(store.root)!r}))
-manifest = Manifest.from_json({manifest.to_json()!r})
-engine.predict(manifest, [{{"x": 1.0}}], timeout_seconds=30)
-print(engine.loaded()[0].pid, flush=True)
-input()
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout
-        pid = int(parent.stdout.readline())
-        assert Path(f"/proc/{pid}").exists()
-        parent.kill()
-    assert wait_until_gone(pid)

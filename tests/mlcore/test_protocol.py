@@ -16,10 +16,9 @@ def test_a_frame_that_claims_too_much() -> None:
         protocol.body_size(b"\xff\xff\xff\xff")
 
 
-def test_a_message_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "MAX_FRAME_BYTES", 10)
+def test_a_message_that_is_too_large() -> None:
     with pytest.raises(protocol.FrameTooLargeError, match="13 bytes; the limit is 10"):
-        protocol.pack({"a": "12345"})
+        protocol.pack({"a": "12345"}, limit_bytes=10)
 
 
 def test_what_is_no_object() -> None:

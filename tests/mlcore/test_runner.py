@@ -57,7 +57,7 @@ def test_a_long_message_is_cut() -> None:
 
 
 def test_answers_that_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "MAX_FRAME_BYTES", 200)
+    monkeypatch.setattr(protocol, "MAX_REPLY_BYTES", 200)
     reply = protocol.unpack(runner.packed({"outcomes": ["a" * 200]}, number=7)[4:])
     assert (reply["error"]["reason"], reply["id"]) == ("invalid_output", 7)
 

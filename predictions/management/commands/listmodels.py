@@ -28,14 +28,16 @@ class Command(BaseCommand):
                 "version": version.sha256,
                 "format": version.format,
                 "aliases": [alias.name for alias in version.aliases.all()],
+                "timeout_seconds": version.parsed.timeout_seconds,
+                "memory_limit_bytes": version.parsed.memory_limit_bytes,
                 "withdrawn": version.withdrawn_at is not None,
             }
-            self.stdout.write(json.dumps(facts) if options["json"] else self.line(facts))
+            self.stdout.write(json.dumps(facts) if options["json"] else self.line(facts, version.parsed.limits))
 
     @staticmethod
-    def line(facts: dict[str, Any]) -> str:
+    def line(facts: dict[str, Any], limits: list[str]) -> str:
         """Return a version as a person reads it."""
-        notes = [*facts["aliases"], *(["withdrawn"] if facts["withdrawn"] else [])]
+        notes = [*facts["aliases"], *(["withdrawn"] if facts["withdrawn"] else []), *limits]
         return (
             f"{facts['model']:<32} v{facts['number']:<4} {facts['format']:<12} {facts['version'][:12]}  "
             f"{', '.join(notes)}"

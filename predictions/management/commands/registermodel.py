@@ -3,13 +3,14 @@
 import getpass
 import json
 import os
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from mlcore.sizes import size_bytes
 from predictions.engines import engine_of_settings
 from predictions.errors import Refusal
 from predictions.models import Visibility
@@ -37,6 +38,8 @@ class Command(BaseCommand):
         parser.add_argument("--examples", type=Path, metavar="FILE", help="a JSON list of {input, title} to show")
         parser.add_argument("--card", type=Path, metavar="FILE", help="a text: what it was trained on, its limits")
         parser.add_argument("--description", help="one sentence: what it answers, from what")
+        parser.add_argument("--timeout", type=float, metavar="SECONDS", help="how long a run may take")
+        parser.add_argument("--memory", type=size, metavar="SIZE", help="how much it may hold: 512MB, 2GiB")
         parser.add_argument("--alias", action="append", default=[], help="point this alias at it; may be repeated")
         parser.add_argument("--private", action="store_true", help="only members and staff may use the model")
         parser.add_argument("--json", action="store_true", help="print the version as JSON")
@@ -63,7 +66,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({**facts, "created": registered.created}))
             return
         if not registered.created:
-            self.stdout.write(f"{version} is this same file with this same schema: nothing to do.")
+            self.stdout.write(f"{version} is this same file with this same schema and limits: nothing to do.")
         self.stdout.write(f"{version}  {settings.SITE_URL}{version.model.get_absolute_url()}")
 
     def offer(self, options: dict[str, Any]) -> Offer:
@@ -77,7 +80,17 @@ class Command(BaseCommand):
             description=options["description"],
             card=read_text(options["card"]),
             visibility=Visibility.PRIVATE if options["private"] else Visibility.PUBLIC,
+            timeout_seconds=options["timeout"],
+            memory_limit_bytes=options["memory"],
         )
+
+
+def size(text: str) -> int:
+    """Return the bytes that a size names. Raises: ArgumentTypeError."""
+    try:
+        return size_bytes(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def operator() -> str:

@@ -103,3 +103,13 @@ def test_an_action_on_what_is_not_there(signed_in: Browse, publisher: User, chos
     data = {"action": "promote", "_selected_action": chosen}
     text = signed_in(publisher).post(VERSIONS, data, follow=True).content.decode()
     assert "None of what was chosen is there" in text
+
+
+def test_a_version_shows_what_it_may_take(signed_in: Browse, publisher: User, tumour: ModelVersion) -> None:
+    client = signed_in(publisher)
+    assert "what the server allows" in client.get(f"{VERSIONS}{tumour.pk}/change/").content.decode()
+    limits = {"timeout_seconds": 5.0, "memory_limit_bytes": 2 << 30}
+    other = ModelVersion.objects.create(
+        model=tumour.model, number=2, sha256="2" * 64, manifest=tumour.manifest | limits
+    )
+    assert "5 s, 2 GiB" in client.get(f"{VERSIONS}{other.pk}/change/").content.decode()

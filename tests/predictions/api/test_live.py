@@ -75,23 +75,8 @@ def test_a_wait_is_answered_before_its_end(site: str, version_without_file: Mode
     assert answer["status"] in ("starting", "failed")
 
 
-def test_types_that_python_cannot_look_up(site: str, bearer: str) -> None:
-    for content_type in (
-        "application/json; charset=bz2_codec",
-        "text/plain; charset=bz2_codec",
-        "text/plain; x*=nonsense'en'y",
-        "text/plain; " + "x" * 20_000,
-    ):
-        for method, path in (("POST", PREDICTIONS), ("GET", f"{PREDICTIONS}?q=x"), ("GET", "/?q=x")):
-            body = b"{}" if method == "POST" else None
-            status, _, _ = call(site, method, path, body, Authorization=bearer, **{"Content-Type": content_type})
-            assert status in (200, 302, 415), (content_type, path)
-
-
-def test_bodies_too_large_or_in_pieces(site: str, bearer: str) -> None:
+def test_a_body_in_pieces(site: str, bearer: str) -> None:
     headers = {"Authorization": bearer, "Content-Type": "application/json"}
-    status, answer_headers, _ = call(site, "POST", PREDICTIONS, b" " * 1_048_577, **headers)
-    assert (status, answer_headers["content-type"]) == (413, "application/problem+json")
     there = http.client.HTTPConnection(urlsplit(site).netloc, timeout=20)
     there.request("POST", PREDICTIONS, iter([b"{", b"}"]), headers, encode_chunked=True)
     assert there.getresponse().status == 411
@@ -125,6 +110,6 @@ def test_a_database_that_hangs_is_answered_for_in_time(
         began = time.monotonic()
         status, headers, body = call(site, "POST", PREDICTIONS, ask, Authorization=bearer)
         assert (status, body["status"], "retry-after" in headers) == (503, 503, True)
-        assert 1 < time.monotonic() - began < 2.5  # 1.2 s, and what a busy machine adds
+        assert 0.8 < time.monotonic() - began < 2.5  # a second, and what a busy machine adds
     assert not Prediction.objects.filter(version=version_without_file).exists()
     assert call(site, "POST", PREDICTIONS, ask, Authorization=bearer)[0] == 201

@@ -71,10 +71,13 @@ def test_a_model_works(version: ModelVersion, alice: User, calls: Caller, ask: C
 
 
 def test_versions_work(version: ModelVersion, alice: User, calls: Caller) -> None:
-    ModelVersion.objects.create(model=version.model, number=2, sha256=secrets.token_hex(32), manifest=version.manifest)
+    limited = version.manifest | {"timeout_seconds": 5.0, "memory_limit_bytes": 2 << 30}
+    ModelVersion.objects.create(model=version.model, number=2, sha256=secrets.token_hex(32), manifest=limited)
     client = calls(alice)
     body = client.get(f"{MODELS}/{version.model.full_name}/versions").json()
     assert [(each["number"], each["aliases"]) for each in body["results"]] == [(2, []), (1, ["champion"])]
+    limits = [(each["timeout_seconds"], each["memory_limit_bytes"]) for each in body["results"]]
+    assert limits == [(5.0, 2 << 30), (None, None)]
     first = client.get(f"{MODELS}/{version.model.full_name}/versions/{version.sha256}").json()
     assert first == body["results"][1]
     assert first["cog_version"] == "0.9.9"

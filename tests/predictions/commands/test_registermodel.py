@@ -68,6 +68,41 @@ def test_the_same_file_again_may_take_an_alias(run: Run, prices: Path) -> None:
     assert Alias.objects.get(name="challenger").version.number == 1
 
 
+def test_other_limits_make_another_version(run: Run, prices: Path) -> None:
+    run(*offered(prices))
+    run(*offered(prices, timeout="5", memory="2GiB"))
+    assert "nothing to do" in run(*offered(prices, timeout="5.0", memory="2048MiB"))
+    version = prices_versions().get(number=2)
+    assert (version.parsed.timeout_seconds, version.parsed.memory_limit_bytes) == (5.0, 2 << 30)
+    listed = run("listmodels").splitlines()
+    assert [line.partition("v")[2].split()[0] for line in listed] == ["2", "1"]
+    assert listed[0].endswith("5 s, 2 GiB")
+    assert listed[1].endswith("champion")
+    facts = json.loads(run("listmodels", "--json").splitlines()[0])
+    assert (facts["timeout_seconds"], facts["memory_limit_bytes"]) == (5.0, 2 << 30)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("timeout", "soon", "invalid float value"),
+        ("timeout", "0", "must be above 0"),
+        ("timeout", "-1", "must be above 0"),
+        ("timeout", "nan", "must be above 0"),
+        ("timeout", "inf", "at most 86,400 s"),
+        ("memory", "2", "“2” is no size. Write one such as 512MB or 2GiB."),
+        ("memory", "-1GB", "is no size"),
+        ("memory", "20MB", "model.joblib: The model needed more than 20 MB of memory, its limit."),
+        ("timeout", "0.00001", "does not answer its own example: The model took longer than 1e-05 s"),
+    ],
+)
+def test_a_limit_that_cannot_be(run: Run, prices: Path, store: Path, option: str, value: str, words: str) -> None:
+    with pytest.raises(CommandError) as refusal:
+        run(*offered(prices), f"--{option}={value}")
+    assert words in str(refusal.value)
+    nothing_is_left(store)
+
+
 def test_what_was_made_private_stays_so(run: Run, prices: Path, tmp_path: Path) -> None:
     run(*offered(prices))
     RegisteredModel.objects.update(visibility="private")
