@@ -24,6 +24,13 @@ RUN case "$TORCH" in \
  && pip install --requirement requirements.txt
 
 FROM python:3.11-slim
+# pg_dump and pg_restore for `manage.py backup`: not older than the server in docker-compose.yml. Debian's own may be, so
+# they come from PostgreSQL's repository, which Debian's postgresql-common knows how to add.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates postgresql-common \
+ && /usr/share/postgresql-common/pgdg/*.sh -y \
+ && apt-get install --yes --no-install-recommends postgresql-client-18 \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/almanac almanac \
  && install -d -o almanac -g almanac /var/lib/almanac /var/lib/almanac/artifacts /run/almanac
 COPY --from=packages /opt/venv /opt/venv

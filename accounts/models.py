@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -119,3 +121,18 @@ class AuditEntry(models.Model):
     def write(cls, *, actor: User | None, action: str, target: str, **detail: Any) -> AuditEntry:
         """Note that somebody did something; call it in the transaction that does it."""
         return cls.objects.create(actor=actor, action=action, target=target, detail=detail)
+
+    def name_subjects(self, ids: Iterable[UUID]) -> None:
+        """Keep the id of each thing that it was done to, where a later question is about one of them."""
+        AuditSubject.objects.bulk_create((AuditSubject(entry=self, object_id=id) for id in ids), batch_size=5_000)
+
+
+class AuditSubject(models.Model):
+    """One thing that an entry of the audit log is about: what is gone can still be told from what was lost."""
+
+    pk = models.CompositePrimaryKey("object_id", "entry_id")
+    object_id = models.UUIDField()
+    entry = models.ForeignKey(AuditEntry, on_delete=models.CASCADE, related_name="subjects", db_index=False)
+
+    def __str__(self) -> str:
+        return str(self.object_id)

@@ -50,8 +50,9 @@ def _refuse_other_versions(home: Home, *, major: str) -> None:
 
 def _other_version(data: Path, *, written_by: str, major: str) -> CannotStart:
     return CannotStart(
-        f"{data} was written by PostgreSQL {written_by} and this is {major}: dump it with the old version "
-        "and load it into a new data folder, or set ALMANAC_HOME to another one"
+        f"{data} was written by PostgreSQL {written_by} and this is {major}: with the Almanac that wrote it, run "
+        f"`manage.py backup FILE`; then move {data} away, and run `python -m config.embedded exec --home {data.parent}"
+        " -- python manage.py restore FILE` (docs/operations.md), or set ALMANAC_HOME to another folder"
     )
 
 

@@ -16,21 +16,23 @@ from predictions.models import Prediction, Status
 def prediction_delete(*, actor: User | None, ids: Collection[UUID]) -> int:
     """Delete ended predictions with their truths and notes, and note it in the audit log; return how many.
 
+    The log keeps every id: `auditledger` tells what was deleted from what was lost.
     Raises: StillRunning where one of them has not ended; then none is deleted.
     """
     chosen = Prediction.objects.filter(pk__in=ids)
     if chosen.filter(status=Status.STARTING).exists():
         raise StillRunning
-    first, last = (chosen.order_by(order).values_list("pk", flat=True).first() for order in ("pk", "-pk"))
-    if first is None:
+    found = sorted(chosen.values_list("pk", flat=True))
+    if not found:
         return 0
     _, deleted = chosen.delete()
     count = deleted["predictions.Prediction"]
-    AuditEntry.write(
+    entry = AuditEntry.write(
         actor=actor,
         action="prediction_delete",
         target=f"{count} predictions",
-        first=str(first),
-        last=str(last),
+        first=str(found[0]),
+        last=str(found[-1]),
     )
+    entry.name_subjects(found)
     return count

@@ -64,7 +64,19 @@ def test_wrong_number(start: Start) -> None:
 def test_data_of_another_version(start: Start, own_home: Path) -> None:
     own_home.mkdir(mode=0o700)
     (own_home / "pg12").mkdir()
-    assert "was written by PostgreSQL 12 and this is 18: dump it" in refused(start(REFUSED))
+    said = refused(start(REFUSED))
+    assert f"{own_home}/pg12 was written by PostgreSQL 12 and this is 18: with the Almanac that wrote it, run" in said
+    assert "`manage.py backup FILE`" in said
+    assert f"exec --home {own_home} -- python manage.py restore FILE`" in said
+
+
+def test_what_it_says_to_run_can_be_run(start: Start, own_home: Path) -> None:
+    """The commands are there, and `exec` leads them to the folder's own servers."""
+    for command in ("backup", "restore"):
+        words = ["exec", "--home", str(own_home), "--", sys.executable, "manage.py", command, "/none/almanac.backup"]
+        run = start([sys.executable, "-m", "config.embedded", *words])
+        assert run.ends() == 1
+        assert "/none" in run.text.splitlines()[-1]
 
 
 def test_folder_open_to_others(start: Start, own_home: Path) -> None:
