@@ -7,12 +7,17 @@ WITH_SERVERS := $(PYTHON) -m config.embedded exec --
 PYTEST := -m pytest
 PYTHON311 ?= python3.11 python3 python
 
-.PHONY: help serve test coverage test-browser lint format clean
+SEED ?= 1
+MINUTES ?= 60
+
+.PHONY: help serve test coverage test-browser chaos soak lint format clean
 
 help:
 	@echo "make serve         run Almanac here: PostgreSQL, Valkey, web server and worker, nothing to install first"
 	@echo "make test          run the tests against a real PostgreSQL and Valkey (ARGS='tests/... -k ...' for some)"
 	@echo "make test-browser  run the tests that drive a Chromium"
+	@echo "make chaos         break everything and audit the ledger (SEED=2, FAULT='one another', SHORT=1, ARGS='--full --resume')"
+	@echo "make soak          an hour of mixed load at half capacity: does anything grow? (MINUTES=10)"
 	@echo "make lint          check style and types"
 	@echo "make format        put the code in order"
 	@echo "make clean         remove .venv and caches; the data in var/ stays"
@@ -31,6 +36,12 @@ coverage: $(STAMPS)/dev
 
 test-browser: $(STAMPS)/dev
 	@exec $(WITH_SERVERS) $(PYTHON) $(PYTEST) -m browser $(ARGS)
+
+chaos: $(STAMPS)/dev
+	@exec $(PYTHON) -m tests.chaos --seed $(SEED) $(addprefix --fault ,$(FAULT)) $(if $(SHORT),--short) $(ARGS)
+
+soak: $(STAMPS)/dev
+	@exec $(PYTHON) -m tests.chaos.soak --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
 lint: $(STAMPS)/dev
 	@$(PYTHON) -m ruff check
