@@ -93,7 +93,8 @@ DATABASES = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"] |= {
     "ENGINE": "config.postgres",
     "CONN_MAX_AGE": 0,  # a closed connection goes back to the process's pool
-    "OPTIONS": {
+    "OPTIONS": DATABASES["default"].get("OPTIONS", {})  # what the URL says, sslmode above all
+    | {
         "connect_timeout": 2,
         "application_name": "almanac",
         "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=5s"
