@@ -10,7 +10,9 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import kombu
 import structlog
+from celery.app import amqp
 from kombu.transport import TRANSPORT_ALIASES, redis
 
 log = structlog.get_logger(__name__)
@@ -18,6 +20,7 @@ log = structlog.get_logger(__name__)
 QUEUE = "predictions"
 LANE_TASK = "predictions.tasks.lane"
 LONGEST_BODY = 1000
+LONGEST_PAUSE_SECONDS = 5
 LARGEST_VERSION = 2**31 - 1
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 
@@ -25,6 +28,22 @@ UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticErro
 def install() -> None:
     """Have Celery use this for every redis:// address, over a Unix socket too."""
     TRANSPORT_ALIASES["redis"] = f"{__name__}:Transport"
+
+
+class Connection(kombu.Connection):
+    """kombu's, which waits longer after each try to reach the broker, but never as long as half a minute."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> "Connection":
+        """Try until the broker is there."""
+        pauses = {"interval_start": 1, "interval_step": 1, "interval_max": LONGEST_PAUSE_SECONDS}
+        self._ensure_connection(*args, **pauses | kwargs)
+        return self
+
+
+class AMQP(amqp.AMQP):
+    """Celery's way to messages, over our connection."""
+
+    Connection = Connection
 
 
 class Channel(redis.Channel):
