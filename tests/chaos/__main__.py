@@ -39,7 +39,8 @@ def main(words: Sequence[str] | None = None) -> int:
     deathpact.die_with_make()
     stop_on_signals()
     tier: Tier = "full" if options.full else "short" if options.short else "default"
-    path = options.journal or ROOT / "var" / "chaos" / f"{tier}-{options.seed}.jsonl"
+    sweep = f"{tier}-{options.seed}" + ("-chosen" if options.fault or options.controls else "")
+    path = options.journal or ROOT / "var" / "chaos" / f"{sweep}.jsonl"
     journal = Journal(path, resume=options.resume)
     runs = Runs(journal, seed=options.seed, tier=tier, rounds=options.rounds)
     try:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from predictions.services.ledger_audit import answer_sha256 as sha256_of_the_audit
-from tests.chaos.client import Client, answer_sha256
+from tests.chaos.books import answer_sha256
+from tests.chaos.client import Client
 from tests.chaos.questions import Question, agrees
 
 ONE, OTHER = "0197a0b0-0000-7000-8000-000000000001", "0197a0b0-0000-7000-8000-000000000002"

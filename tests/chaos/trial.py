@@ -12,7 +12,8 @@ from psycopg2 import Error as DatabaseError
 
 from tests.chaos import questions
 from tests.chaos.audit import Audit, audit
-from tests.chaos.client import TERMINAL, Client, Document
+from tests.chaos.books import TERMINAL, Document
+from tests.chaos.client import Client
 from tests.chaos.fault import Fault, NotRun
 from tests.chaos.load import Load
 from tests.chaos.questions import Question
@@ -108,6 +109,7 @@ class Trial:
         while (left := self.unended(before=now)) and time.monotonic() < deadline:
             time.sleep(0.1)
         seconds = time.monotonic() - began
+        self.client.hang_up()  # or the server does, once we have been silent for long
         self.recovered(seconds)
         if left:
             self._is_stuck = True

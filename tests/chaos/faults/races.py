@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 
-from tests.chaos.client import TERMINAL, Client, in_threads
+from tests.chaos.books import TERMINAL
+from tests.chaos.client import Client, in_threads
 from tests.chaos.fault import Fault
 from tests.chaos.load import Load
 from tests.chaos.questions import Question, doubles, lingers
@@ -25,7 +26,7 @@ DELAYED_AT_MOST = 2.0
 
 
 class Aim:
-    """When to cancel, so that either side may win: later after a cancel that came in time, sooner after one too late."""
+    """When to cancel so that either side may win: later after a cancel in time, sooner after one too late."""
 
     def __init__(self) -> None:
         self.seconds = 0.05
@@ -41,7 +42,7 @@ class Aim:
 
 def cancels_race(trial: Trial) -> None:
     """Cancel a prediction three times at once about when it ends, a thousand times."""
-    races, aim = trial.choose(full=1000, usual=1000, short=120), Aim()
+    races, aim = trial.choose(full=1000, usual=1000, short=48), Aim()
 
     def race(number: int) -> None:
         random = Random(f"{trial.seed} cancel {number}")
