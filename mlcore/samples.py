@@ -18,6 +18,8 @@ MAX_ROWS = 100_000
 MAX_COLUMNS = 2_000
 MAX_VALUES = 3_000_000  # in all: of a wide table fewer rows are read
 MAX_LINE_CHARACTERS = 16_000_000
+PARQUET_ROWS = 64  # at a time: a page of a few bytes may hold a long text a thousand times
+MAX_PARQUET_BYTES = 64_000_000  # in all, as they lie in memory; the rest is not read
 
 # Blank to pandas too: the sample is read as the training data was.
 BLANKS = {"", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
@@ -25,6 +27,7 @@ BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": F
 
 _INTEGER = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_QUOTED = re.compile('"[^"]*"')
 _FOREIGN = {
     b"PK": "a zip archive or an Excel file",
     b"\x1f\x8b": "compressed",
@@ -68,9 +71,13 @@ def _row_limit(columns: int) -> int:
     return min(MAX_ROWS, MAX_VALUES // max(columns, 1))
 
 
+def _require_few(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise SampleInvalid(f"The sample has {columns:,} columns; at most {MAX_COLUMNS:,} are read.")
+
+
 def _require_names(names: Sequence[str]) -> None:
-    if len(names) > MAX_COLUMNS:
-        raise SampleInvalid(f"The sample has {len(names):,} columns; at most {MAX_COLUMNS:,} are read.")
+    _require_few(len(names))
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise SampleInvalid(f"The sample names a column twice: {', '.join(twice[:5])[:200]}.")
@@ -118,6 +125,7 @@ def _csv(path: Path) -> list[Row]:
     lines = _lines(path)
     first = next(lines, "")
     delimiter = max(",;\t|", key=first.count)
+    _require_few(1 + _QUOTED.sub("", first).count(delimiter))  # before a million names are made
     try:
         names = next(csv.reader([first], delimiter=delimiter, strict=True), [])
         _require_header(names)
@@ -165,9 +173,12 @@ def _parquet(path: Path) -> list[Row]:
             _require_names(names)
             limit = _row_limit(len(names))
             rows: list[Row] = []
-            for batch in file.iter_batches(batch_size=min(limit, 8192), columns=names):
+            size = 0
+            for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=names):
                 rows += batch.slice(0, limit - len(rows)).to_pylist()
-                if len(rows) == limit:
+                size += batch.nbytes
+                if len(rows) == limit or size > MAX_PARQUET_BYTES:
+                    limit = len(rows)
                     break
             promised = min(limit, file.metadata.num_rows)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:

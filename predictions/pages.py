@@ -13,7 +13,8 @@ from predictions.models.predictions import PredictionQuerySet
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
 
-_CURSOR = re.compile(r"(older|newer)-([0-9a-f]{32})", re.ASCII)
+CURSORS = r"^((older|newer)-[0-9a-f]{32})?$"
+_CURSOR = re.compile(CURSORS, re.ASCII)
 
 
 class InvalidCursor(Refusal):
@@ -57,7 +58,7 @@ def _read(cursor: str) -> tuple[bool, UUID | None]:
     """Return whether the cursor looks towards newer rows, and from which row."""
     if not cursor:
         return False, None
-    found = _CURSOR.fullmatch(cursor)
-    if not found:
+    if not _CURSOR.fullmatch(cursor):
         raise InvalidCursor
-    return found[1] == "newer", UUID(hex=found[2])
+    way, _, id = cursor.partition("-")
+    return way == "newer", UUID(hex=id)

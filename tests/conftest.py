@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -229,8 +230,22 @@ def worker(_worker: Process, committed: None) -> Process:
     return _worker
 
 
+@dataclass(frozen=True)
+class Site:
+    """A web server's address and its processes."""
+
+    address: str
+    process: Process
+
+    @property
+    def pid(self) -> int:
+        """The process that answers; the other one minds it."""
+        parent = self.process.popen.pid
+        return int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
+
+
 @pytest.fixture(scope="session")
-def _site(session_database: None, home: Path) -> Iterator[str]:
+def _site(session_database: None, home: Path) -> Iterator[Site]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -250,14 +265,20 @@ def _site(session_database: None, home: Path) -> Iterator[str]:
             return False
 
     process.wait_until(answers)
-    yield address
+    yield Site(address, process)
     process.stop()
 
 
 @pytest.fixture
-def site(_site: str, _worker: Process, committed: None) -> str:
+def site(_site: Site, _worker: Process, committed: None) -> str:
     """The address of a real web server with a real worker behind it."""
-    return _site
+    return _site.address
+
+
+@pytest.fixture
+def site_pid(_site: Site, site: str) -> int:
+    """The process that answers there."""
+    return _site.pid
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
-from predictions.api.rendering import PROBLEM_TYPE, JSONRenderer
+from predictions.api.operations import refusal_components, refusals
+from predictions.api.rendering import JSONRenderer
 from predictions.api.shapes import SHAPES, Shape, shape
 from predictions.models import CHAMPION, Alias, ModelVersion, RegisteredModel
 
@@ -37,8 +38,11 @@ class Generator(SchemaGenerator):
     def get_schema(self, request: Request | None = None, public: bool = False) -> Shape:
         """Return the document for who asks; strangers see no models."""
         document: Shape = super().get_schema(request=request, public=public)
-        components = document.setdefault("components", {}).setdefault("schemas", {})
-        components.update(SHAPES)
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {}).update(SHAPES)
+        components["responses"] = refusal_components()
+        for call in (call for path in document["paths"].values() for call in path.values()):
+            call["responses"] |= refusals(call)
         if request is not None and request.user.is_authenticated:
             for version in _champions(request.user):
                 _add_model(document, version)
@@ -102,7 +106,12 @@ def _add_model(document: Shape, version: ModelVersion) -> None:
     }
     general = document["paths"]["/api/v1/models/{owner}/{name}/predictions"]["post"]
     ask: Shape = {
-        "schema": {"type": "object", "properties": {"input": shape(f"{component}.Input")}, "required": ["input"]}
+        "schema": {
+            "type": "object",
+            "properties": {"input": shape(f"{component}.Input")},
+            "required": ["input"],
+            "additionalProperties": False,
+        }
     }
     if version.examples:
         ask["example"] = {"input": version.examples[0]["input"]}
@@ -114,13 +123,10 @@ def _add_model(document: Shape, version: ModelVersion) -> None:
             "parameters": [each for each in general["parameters"] if each["in"] == "header"],
             "requestBody": {"content": {"application/json": ask}, "required": True},
             "responses": {
+                **general["responses"],
                 "201": {
                     "description": "Accepted, and kept.",
                     "content": {"application/json": {"schema": shape(f"{component}.Prediction")}},
-                },
-                "default": {
-                    "description": "A refusal. It says what was wrong.",
-                    "content": {PROBLEM_TYPE: {"schema": shape("Problem")}},
                 },
             },
             "security": general["security"],

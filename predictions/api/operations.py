@@ -2,21 +2,72 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django_filters import ChoiceFilter, IsoDateTimeFilter
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRequest, OpenApiResponse
 
-from predictions.api.paging import MAX_PAGE_SIZE
+from predictions.api.asking import SLUG
+from predictions.api.paging import MAX_PAGE_SIZE, NUMBERS
 from predictions.api.rendering import PROBLEM_TYPE
-from predictions.api.shapes import Shape, page_of, results_of, shape
+from predictions.api.shapes import SHA256, TEXT, Shape, page_of, results_of, shape
 from predictions.filters import PredictionFilter
+from predictions.pages import CURSORS
 
 Operation = dict[str, Any]
 
-PROBLEM = {("default", PROBLEM_TYPE): OpenApiResponse(shape("Problem"), "A refusal. It says what was wrong.")}
+# What any call may be refused with, what one about something that may not be there, and what one that asks.
+REFUSED = {
+    400: "The address or the body cannot be read.",
+    401: "No token, or none that is good.",
+    403: "The token may not do this.",
+    411: "The body came in pieces of unknown length.",
+    415: "The body is no JSON in UTF-8.",
+    429: "Too many calls, or too many predictions that wait; Retry-After says when to come back.",
+    503: "Nothing can be accepted now; Retry-After says when to come back.",
+}
+NOT_THERE = {404: "There is nothing here, or it is not yours to see."}
+NOT_ACCEPTED = {
+    **NOT_THERE,
+    409: "The version was withdrawn, or the first call with this Idempotency-Key is still being accepted.",
+    410: "The prediction that this Idempotency-Key made was deleted since.",
+    413: "The body is too large.",
+    422: "The body does not fit the call, or the input the model; or the Idempotency-Key was used otherwise.",
+}
 
+
+def refusal_components() -> Shape:
+    """Return the refusals that calls refer to, by name."""
+    content = {PROBLEM_TYPE: {"schema": shape("Problem")}}
+    said = {**REFUSED, **NOT_ACCEPTED}
+    return {_name(status): {"description": said[status], "content": content} for status in sorted(said)}
+
+
+def refusals(call: Shape) -> Shape:
+    """Return references to the refusals that a call may be met with."""
+    statuses = [*REFUSED]
+    if "requestBody" in call:
+        statuses += NOT_ACCEPTED
+    elif any(parameter["in"] == "path" for parameter in call.get("parameters", ())):
+        statuses += NOT_THERE
+    return {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in sorted(statuses)}
+
+
+def _name(status: int) -> str:
+    return HTTPStatus(status).phrase.replace(" ", "")
+
+
+OWNER, NAME = (
+    OpenApiParameter(each, {**TEXT, "pattern": f"^{SLUG}$"}, OpenApiParameter.PATH) for each in ("owner", "name")
+)
+ASKED_NAME = OpenApiParameter(
+    "name",
+    {**TEXT, "pattern": f"^{SLUG}(@{SLUG})?$"},
+    OpenApiParameter.PATH,
+    description="The version that answers by default, or `name@alias`.",
+)
+DIGEST = OpenApiParameter("sha256", SHA256, OpenApiParameter.PATH)
 CREATE_HEADERS = [
     OpenApiParameter(
         "Prefer",
@@ -27,42 +78,50 @@ CREATE_HEADERS = [
     ),
     OpenApiParameter(
         "Idempotency-Key",
-        str,
+        {**TEXT, "pattern": r"^[!-~]([ -~]{0,253}[!-~])?$"},
         OpenApiParameter.HEADER,
         description="The same key never makes a second prediction within 24 hours; a repeat is answered with "
         "the first one as it is now, and `Idempotent-Replayed: true`.",
     ),
 ]
-PAGE_PARAMETERS = [
-    OpenApiParameter("cursor", str, description="From `next` or `previous` of another page."),
-    OpenApiParameter("page_size", int, description=f"From 1 to {MAX_PAGE_SIZE}."),
-]
+
+
+def _page_parameters(cursors: str) -> tuple[OpenApiParameter, OpenApiParameter]:
+    return (
+        OpenApiParameter(
+            "cursor", {**TEXT, "pattern": cursors}, description="From `next` or `previous` of another page."
+        ),
+        OpenApiParameter(
+            "page_size",
+            {"type": "integer", "minimum": 1},
+            description=f"What is more than {MAX_PAGE_SIZE} is taken as that.",
+        ),
+    )
 
 
 def _filter_parameter(name: str, filter: Any) -> OpenApiParameter:
     is_choice, is_time = isinstance(filter, ChoiceFilter), isinstance(filter, IsoDateTimeFilter)
     return OpenApiParameter(
         name,
-        OpenApiTypes.DATETIME if is_time else OpenApiTypes.STR,
+        {**TEXT, "anyOf": [{"format": "date-time"}, {"format": "date"}]} if is_time else TEXT,
         enum=[value for value, _ in filter.extra["choices"]] if is_choice else None,
         description=str(filter.extra.get("help_text") or filter.label),
     )
 
 
 def _get(id: str, summary: str, answer: Shape, *parameters: OpenApiParameter) -> Operation:
-    responses: dict[Any, Any] = {200: answer, **PROBLEM}
-    return {"operation_id": id, "summary": summary, "responses": responses, "parameters": [*parameters]}
+    return {"operation_id": id, "summary": summary, "responses": {200: answer}, "parameters": [*parameters]}
 
 
-def _create(id: str, summary: str, ask: str, example: Shape) -> Operation:
+def _create(id: str, summary: str, ask: str, example: Shape, *parameters: OpenApiParameter) -> Operation:
     answer = {"oneOf": [shape("Prediction"), results_of("Prediction")]}
     request = OpenApiRequest(shape(ask), examples=[OpenApiExample("One row", example)])
     return {
         "operation_id": id,
         "summary": summary,
         "request": {"application/json": request},
-        "responses": {201: OpenApiResponse(answer, "Accepted, and kept."), **PROBLEM},
-        "parameters": CREATE_HEADERS,
+        "responses": {201: OpenApiResponse(answer, "Accepted, and kept.")},
+        "parameters": [*parameters, *CREATE_HEADERS],
     }
 
 
@@ -77,21 +136,25 @@ MODEL_PREDICTION_CREATE = _create(
     "Ask the version of a model that answers by default, or name@alias",
     "ModelAsk",
     {"input": {"age": 42}},
+    OWNER,
+    ASKED_NAME,
 )
 PREDICTION_LIST = _get(
     "predictions.list",
     "List your predictions, newest first",
     page_of("Prediction"),
     *(_filter_parameter(name, filter) for name, filter in PredictionFilter.base_filters.items()),
-    *PAGE_PARAMETERS,
+    *_page_parameters(CURSORS),
 )
 PREDICTION_GET = _get("predictions.get", "Look at a prediction", shape("Prediction"))
 PREDICTION_CANCEL = {
     **_get("predictions.cancel", "Take back a prediction; one that has ended stays as it is", shape("Prediction")),
     "request": None,
 }
-MODEL_LIST = _get("models.list", "List the models", page_of("Model"), *PAGE_PARAMETERS)
-MODEL_GET = _get("models.get", "Look at a model", shape("Model"))
-VERSION_LIST = _get("models.versions.list", "List a model's versions", page_of("Version"), *PAGE_PARAMETERS)
-VERSION_GET = _get("models.versions.get", "Look at a version", shape("Version"))
+MODEL_LIST = _get("models.list", "List the models", page_of("Model"), *_page_parameters(NUMBERS))
+MODEL_GET = _get("models.get", "Look at a model", shape("Model"), OWNER, NAME)
+VERSION_LIST = _get(
+    "models.versions.list", "List a model's versions", page_of("Version"), OWNER, NAME, *_page_parameters(NUMBERS)
+)
+VERSION_GET = _get("models.versions.get", "Look at a version", shape("Version"), OWNER, NAME, DIGEST)
 ACCOUNT_GET = _get("account.get", "See whose token this is, its limits and their use", shape("Account"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from predictions.pages import page_of
 Row = TypeVar("Row", bound=Model)
 
 MAX_PAGE_SIZE = 100
+NUMBERS = r"^[0-9]{0,9}$"
+_NUMBER = re.compile(NUMBERS, re.ASCII)
 PAGING = frozenset({"cursor", "page_size"})
 
 
@@ -31,8 +34,8 @@ def cursor_page(queryset: PredictionQuerySet, *, request: Request) -> tuple[list
 
 def numbered_page(queryset: QuerySet[Row], *, request: Request) -> tuple[Sequence[Row], dict[str, Any]]:
     """Return a page of a list that is short and seldom changes; here the cursor is the page's number."""
-    cursor = request.query_params.get("cursor", "1")
-    if not cursor.isdecimal() or len(cursor) > 9:
+    cursor = request.query_params.get("cursor") or "1"
+    if not _NUMBER.fullmatch(cursor):
         raise InvalidQuery([FieldError("cursor", "is no cursor of ours: begin again at the first page", "format")])
     try:
         page = Paginator(queryset, _page_size(request)).page(int(cursor))

@@ -54,10 +54,10 @@ def parsed(body: bytes) -> Any:
     Raises: ParseError.
     """
     try:
+        _TWICE.decode(body.decode())  # first, so that what it makes is gone before there is another copy
         document = orjson.loads(body)
         if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(document):
             raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
-        _TWICE.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise ParseError(f"The body is not valid JSON: {str(error) or 'it is nested too deeply'}.") from None
     return document

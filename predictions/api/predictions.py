@@ -49,6 +49,9 @@ class PredictionList(View):
         """Return one's own predictions, newest first."""
         mine = Prediction.objects.visible_to(_user(request))
         found = PredictionFilter(request.query_params, queryset=mine)
+        empty = [name for name in ("status", "door", "since", "until") if request.query_params.get(name) == ""]
+        if empty:
+            raise InvalidQuery([FieldError(name, "is empty: leave it out instead", "invalid") for name in empty])
         if not found.is_valid():
             raise InvalidQuery(
                 [FieldError(name, " ".join(map(str, texts)), "invalid") for name, texts in found.errors.items()]
