@@ -22,17 +22,17 @@ def prediction_delete(*, actor: User | None, ids: Collection[UUID]) -> int:
     chosen = Prediction.objects.filter(pk__in=ids)
     if chosen.filter(status=Status.STARTING).exists():
         raise StillRunning
-    found = sorted(chosen.values_list("pk", flat=True))
+    # Another may be deleting the same ones: what is ours to count is what we have locked.
+    found = list(chosen.select_for_update().order_by("pk").values_list("pk", flat=True))
     if not found:
         return 0
-    _, deleted = chosen.delete()
-    count = deleted["predictions.Prediction"]
+    Prediction.objects.filter(pk__in=found).delete()
     entry = AuditEntry.write(
         actor=actor,
         action="prediction_delete",
-        target=f"{count} predictions",
+        target=f"{len(found)} predictions",
         first=str(found[0]),
         last=str(found[-1]),
     )
     entry.name_subjects(found)
-    return count
+    return len(found)

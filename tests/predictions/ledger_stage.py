@@ -21,7 +21,8 @@ FLAT = {"area": 80, "kind": "flat"}
 
 LOOK = """
     select coalesce(p.id, j.id), p.status, p.reason, (p.output ->> 'value')::int, p.attempts, p.job_token,
-        p.finished_by, md5(p::text), j.id is not null, j.token, j.solo, j.attempts
+        p.finished_by, md5(p::text), j.id is not null, j.token, j.solo, j.attempts,
+        coalesce(j.lease_until not between clock_timestamp() and clock_timestamp() + interval '10 minutes', false)
     from prediction p full join job j using (id)"""
 CLEAR = """
     delete from job;
@@ -78,6 +79,7 @@ class Row:
     token: UUID | None
     solo: bool | None
     job_attempts: int | None
+    lease_is_over: bool
 
     @property
     def is_over(self) -> bool:

@@ -236,11 +236,11 @@ def test_rounds(cast: Cast) -> None:
         raced()
 
 
-# Where half of what waits is held: as it is, after its lease, or handed back to run alone.
-BEFORE = {"held": [], "lapsed": [Act("lapse")], "alone": [Act("hand_back")]}
+# Where half of what waits is held: as it is, after its lease, handed back to run alone, or ended.
+BEFORE = {"held": [], "lapsed": [Act("lapse")], "alone": [Act("hand_back")], "ended": [Act("finish")]}
 
 
-@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("before", ["held", "lapsed", "alone", "ended"])
 def test_every_two_meet(cast: Cast, before: str) -> None:
     """The second begins while the first has not committed."""
     with ThreadPoolExecutor(THREADS) as threads:
