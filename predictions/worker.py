@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 RENEW_SECONDS = 5.0
 SWEEP_SECONDS = (2.0, 4.0)
 LISTEN_SECONDS = 1.0
+ENDS_SOON_SECONDS = 1.0  # a run that would have ended by then is not worth a runner, which takes longer to load
 
 # A walk along the index: one look-up a version, however many rows wait.
 WAITING_VERSIONS = """
@@ -95,6 +96,7 @@ class Worker:
             cursor.execute(f"listen {dispatch.RING_CHANNEL}; listen {dispatch.CANCEL_CHANNEL}")
         try:
             looked_at = 0.0
+            canceled: dict[UUID, float] = {}  # what to look at, and when
             while not self._stopping.is_set():
                 self._watchdog.beat("look")
                 select.select([raw], [], [], settings.IDLE_LOOK_SECONDS or LISTEN_SECONDS)
@@ -102,7 +104,10 @@ class Worker:
                 notices = {(notice.channel, notice.payload) for notice in raw.notifies}
                 raw.notifies.clear()
                 for channel, payload in notices:
-                    self._hear(channel, payload)
+                    self._hear(channel, payload, canceled)
+                for token in [token for token, due in canceled.items() if due <= time.monotonic()]:
+                    del canceled[token]
+                    self.lanes.renew(token)
                 if settings.IDLE_LOOK_SECONDS and time.monotonic() - looked_at >= settings.IDLE_LOOK_SECONDS:
                     looked_at = time.monotonic()
                     with connection.cursor() as cursor:
@@ -112,12 +117,12 @@ class Worker:
         finally:
             raw.close()
 
-    def _hear(self, channel: str, payload: str) -> None:
+    def _hear(self, channel: str, payload: str, canceled: dict[UUID, float]) -> None:
         try:
             if channel == dispatch.RING_CHANNEL:
                 self.lanes.start(int(payload))
             else:
-                self.lanes.renew(UUID(payload))
+                canceled[UUID(payload)] = time.monotonic() + ENDS_SOON_SECONDS
         except ValueError:
             log.warning("notice_unreadable", channel=channel)
 

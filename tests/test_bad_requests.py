@@ -197,7 +197,7 @@ PAGES = {
     "page: bad cursor": Bad(200, "", path="/predictions/?cursor=nonsense"),
     "page: script in the words": Bad(200, "", path=f"/predictions/?q={quote(chr(34) + '><script>alert(1)</script>')}"),
     "admin: a look-up": Bad(400, "", path="/admin/predictions/prediction/?user__password__startswith=p"),
-    "admin: a page": Bad(200, "", path="/admin/predictions/prediction/?p=1000000000&o=99.-99"),
+    "admin: an order": Bad(200, "", path="/admin/predictions/prediction/?o=99.-99"),
 }
 TABLE = {**JSON, **FIT, **TYPES, **PICTURES, **QUERIES, **PAGES}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.http.request import HttpHeaders
@@ -13,6 +14,7 @@ from predictions.api.problems import InvalidBody, InvalidHeader
 from predictions.services.prediction_create import MAX_ROWS
 
 LONGEST_WAIT_SECONDS = 60
+MAX_UNKNOWN_TOLD = 100  # a body may hold a hundred thousand
 
 SLUG = r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?"
 SHA256 = r"[0-9a-f]{64}"
@@ -55,7 +57,8 @@ def asked(body: object, *, model: str = "") -> Ask:
     """
     if not isinstance(body, dict):
         raise InvalidBody([FieldError("", "must be an object with “input” in it", "type")])
-    errors = [FieldError(name[:80], "is not a field of this call", "unknown") for name in body if name not in KNOWN]
+    unknown = islice((name for name in body if name not in KNOWN), MAX_UNKNOWN_TOLD)
+    errors = [FieldError(name[:80], "is not a field of this call", "unknown") for name in unknown]
     errors += [FieldError(name, message, "unsupported") for name, message in NOT_YET.items() if body.get(name)]
     many = "inputs" in body
     inputs = _inputs(body, errors)

@@ -187,13 +187,13 @@ class TestBreaking:
 
 class TestServerAway:
     def test_nobody_there(self, tmp_path: Path) -> None:
-        with Proxy(tmp_path / "nobody.sock") as proxy, client_of(proxy) as client, pytest.raises(ConnectionResetError):
+        with Proxy(tmp_path / "nobody.sock") as proxy, pytest.raises(ConnectionResetError), client_of(proxy) as client:
             client.recv(1)
 
     def test_it_comes_back(self, proxy: Proxy, server: Server, tmp_path: Path) -> None:
         away = tmp_path / "away.sock"
         (tmp_path / "echo.sock").rename(away)
-        with client_of(proxy) as client, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), client_of(proxy) as client:
             client.recv(1)
         away.rename(tmp_path / "echo.sock")
         with client_of(proxy) as client:
