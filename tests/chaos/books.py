@@ -131,26 +131,28 @@ class Books:
 
     def note_endings(self, documents: Iterable[Document], *, asked_at: float) -> None:
         """Put the first ending we are told of each into the books; a later one must be the same."""
-        new = [document for document in documents if self._is_news(document, asked_at=asked_at)]
+        told = [(document, self._news(document, asked_at=asked_at)) for document in documents]
+        new = [(document, expected) for document, expected in told if expected is not None]
         if new:
-            self._log.write({"id": document["id"], "answer": answer_sha256(document)} for document in new)
-        for document in new:
-            self._judge(document)
+            self._log.write({"id": document["id"], "answer": answer_sha256(document)} for document, _ in new)
+        for document, expected in new:
+            self._judge(document, expected)
 
-    def _is_news(self, document: Document, *, asked_at: float) -> bool:
+    def _news(self, document: Document, *, asked_at: float) -> float | None:
+        """Return what was expected of a prediction whose ending this tells first; None where it does not."""
         id, ending = document["id"], answer_sha256(document)
         if document["status"] not in TERMINAL:
             known = self._endings.get(id)
             if known and known[1] < asked_at:  # two answers under way at once may overtake each other
                 self.fault("changed", f"{id} had ended, and is {document['status']} again")
-            return False
+            return None
         with self._lock:
             first, _ = self._endings.setdefault(id, (ending, time.monotonic()))
-            is_open = id in self._open
+            expected = self._expected[id] if id in self._open else None
             self._open.discard(id)
         if first != ending:
             self.fault("changed", f"{id} ended twice: {document['status']} {document['output']} {document['error']}")
-        return is_open
+        return expected
 
     def fault(self, kind: str, text: str) -> None:
         """Count what must never be, and keep the first few in words."""
@@ -173,9 +175,9 @@ class Books:
         """Close the log."""
         self._log.close()
 
-    def _judge(self, document: Document) -> None:
+    def _judge(self, document: Document, expected: float) -> None:
         status = document["status"]
         with self._lock:
             self.figures.ended[document["reason"] if status == "failed" else status] += 1
-        if status == "succeeded" and not agrees(document["output"], self._expected[document["id"]]):
-            self.fault("wrong", f"{document['id']}: {document['output']}, not {self._expected[document['id']]}")
+        if status == "succeeded" and not agrees(document["output"], expected):
+            self.fault("wrong", f"{document['id']}: {document['output']}, not {expected}")

@@ -83,17 +83,18 @@ def soak(*, minutes: int, seed: int) -> list[str]:
         say(f"capacity {most:.0f} a second; driving half of it for {minutes} minutes")
         day = Day(client, stack=stack, random=random, every_seconds=2 * THREADS / most)
         samples: list[Sample] = []
-        with day.running():
-            for minute in range(minutes + 1):
-                samples.append(sample(stack))
-                say(f"minute {minute:>3}: {samples[-1].summary()}, {client.figures.accepted:,} accepted")
-                client.forget_ended()
-                if minute < minutes:
-                    time.sleep(EVERY_SECONDS)
-        breaches = judged(client, stack)
-        growth = Growth(samples, warm=min(WARM_MINUTES, minutes // 3))
-        say(f"\n{growth.table()}")
-        return [*breaches, *growth.breaches()]
+        try:
+            with day.running():
+                for minute in range(minutes + 1):
+                    samples.append(sample(stack))
+                    say(f"minute {minute:>3}: {samples[-1].summary()}, {client.figures.accepted:,} accepted")
+                    client.forget_ended()
+                    if minute < minutes:
+                        time.sleep(EVERY_SECONDS)
+        finally:
+            growth = Growth(samples, warm=min(WARM_MINUTES, minutes // 3))
+            say(f"\n{growth.table()}")
+        return [*judged(client, stack), *growth.breaches()]
 
 
 def judged(client: Client, stack: Stack) -> list[str]:
