@@ -76,8 +76,8 @@ class PredictionFilter(django_filters.FilterSet):
 
 
 def within_reach(moment: datetime) -> datetime:
-    """Return the moment, or the end of the calendar that it is beyond."""
-    return min(max(moment, EARLIEST), LATEST)
+    """Return the moment in UTC, or the end of the calendar that it is beyond; PostgreSQL knows no offset of 18 h."""
+    return min(max(moment, EARLIEST), LATEST).astimezone(UTC)
 
 
 def _text(column: str) -> Coalesce:

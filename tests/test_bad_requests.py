@@ -177,6 +177,7 @@ QUERIES = {
     "a regular expression": Bad(200, '"results"', path=f"{ASK}?q={quote('(a+)+$' * 50)}"),
     "a regular expression as a look-up": Bad(400, "q__regex", path=f"{ASK}?q__regex=(a%2B)%2B"),
     "wildcards": Bad(200, '"results"', path=f"{ASK}?q={quote('%_' * 2000)}"),
+    "an offset that no clock has": Bad(200, '"results"', path=f"{ASK}?until=5826-12-29T10:19:35%2B18:06"),
     "NUL in the words": Bad(400, "q", path=f"{ASK}?q=a%00b"),
     **{
         f"cursor {cursor}": Bad(400, "no cursor of ours", path=f"{ASK}?cursor={quote(cursor)}")
