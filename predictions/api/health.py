@@ -19,9 +19,9 @@ from redis.retry import Retry
 from accounts.authentication import InvalidToken, token_of
 from accounts.models import Scope
 from predictions import metrics
+from predictions.models.queue import PULSE_SECONDS
 from predictions.selectors import Waiting, waiting_by_model, workers_heard_from
 
-PULSE_SECONDS = 30.0
 BROKER_SECONDS = 0.4
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 SIGNS_OF_A_PROXY = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")

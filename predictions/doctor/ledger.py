@@ -9,9 +9,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from predictions.doctor import Finding, NothingThere, database, fault, ok, warning
 from predictions.models import Prediction
+from predictions.models.queue import PULSE_SECONDS
 from predictions.selectors import waiting_by_model
 
-PULSE_SECONDS = 30.0
 LATE_SECONDS = 60.0
 UNSWEPT_SECONDS = 30.0
 

@@ -39,6 +39,9 @@ class Job(models.Model):
         return str(self.id)
 
 
+PULSE_SECONDS = 30.0  # a worker that was not heard from for so long does not count
+
+
 class WorkerPulse(models.Model):
     """When a worker was last heard from, by the database's clock."""
 

@@ -27,6 +27,7 @@ from mlcore.artifacts import CHUNK_BYTES, ArtifactStore
 from mlcore.errors import ArtifactIntegrity
 from predictions import backup_file
 from predictions.backup_file import DUMP, BackupReader, BackupRefused, Manifest
+from predictions.models.queue import PULSE_SECONDS
 from predictions.postgres_clients import Clients, clients_for, environment
 from predictions.services.backup_make import TABLES, last_words, server_major
 
@@ -34,7 +35,6 @@ log = structlog.get_logger(__name__)
 
 Progress = Callable[[int], None]
 
-PULSE_SECONDS = 30.0
 FIRST_WITH_TRANSACTION_TIMEOUT = 17
 
 # Everything of Almanac's in the schema; nothing else is there (checked before).

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -52,7 +53,7 @@ class Created:
 
     ids: list[UUID]
     replayed: bool
-    as_accepted: list[Prediction] = field(default_factory=list)  # known without reading them; of a replay none are
+    as_accepted: Callable[[], list[Prediction]] = list  # known without reading them; of a replay none are
 
     @property
     def predictions(self) -> list[Prediction]:
@@ -65,7 +66,7 @@ class Created:
         except (DatabaseError, InterfaceError) as error:
             if not is_away(error) or self.replayed:
                 raise
-            return self.as_accepted
+            return self.as_accepted()
         return [found[id] for id in self.ids if id in found]
 
 
@@ -108,7 +109,7 @@ def prediction_create(
     dispatch.ring(version.pk)
     ids = [str(row.id) for row in rows]
     log.info("prediction_accepted", prediction_ids=ids, model=version.model.full_name, door=door.label)
-    accepted = [_as_accepted(row, user=user, version=version, door=door) for row in rows]
+    accepted = partial(_as_accepted, rows, user=user, version=version, door=door)
     return Created([row.id for row in rows], replayed=False, as_accepted=accepted)
 
 
@@ -129,12 +130,15 @@ def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = Fal
     return rows
 
 
-def _as_accepted(row: Row, *, user: User, version: ModelVersion, door: Door) -> Prediction:
-    warnings = [asdict(warning) for warning in row.warnings] or None
-    prediction = Prediction(id=row.id, user=user, version=version, door=door, input=row.values, warnings=warnings)
-    prediction.created_at = made_at(row.id)
-    prediction.live_status = Status.STARTING  # type: ignore[attr-defined]
-    return prediction
+def _as_accepted(rows: list[Row], *, user: User, version: ModelVersion, door: Door) -> list[Prediction]:
+    predictions = []
+    for row in rows:
+        warnings = [asdict(warning) for warning in row.warnings] or None
+        prediction = Prediction(id=row.id, user=user, version=version, door=door, input=row.values, warnings=warnings)
+        prediction.created_at = made_at(row.id)
+        prediction.live_status = Status.STARTING  # type: ignore[attr-defined]
+        predictions.append(prediction)
+    return predictions
 
 
 def _insert(*, user: User, version: ModelVersion, rows: list[Row], door: Door, request_id: str) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from predictions.models.queue import PULSE_SECONDS
 from predictions.selectors import workers_heard_from
-
-PULSE_SECONDS = 30.0
 
 
 class Command(BaseCommand):
