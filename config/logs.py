@@ -29,6 +29,7 @@ SHARED: list[Any] = [
 
 structlog.configure(
     processors=[
+        structlog.stdlib.filter_by_level,  # first, so that what nobody wants to read costs nothing
         *SHARED,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.StackInfoRenderer(),

@@ -9,8 +9,9 @@ from mlcore.answers import answers
 from mlcore.fields import MISSING, Field
 from mlcore.pixels import Array, decode
 from mlcore.schema import Schema
+from mlcore.transport import LISTS, Layout
 
-__all__ = ["answers", "model_arguments", "same_shape_groups"]
+__all__ = ["answers", "arguments_of_block", "model_arguments", "same_shape_groups"]
 
 Row = dict[str, Any]
 
@@ -32,6 +33,26 @@ def model_arguments(schema: Schema, rows: Sequence[Row]) -> Any:
     if schema.style == "matrix":
         return _matrix(schema.input, rows)
     return {field.name: _array(field, rows) for field in schema.input}
+
+
+def arguments_of_block(schema: Schema, layout: Layout, block: bytes, *, plain: bool = False) -> Any:
+    """The same of rows that came as a block of numbers.
+
+    Shapes: block (batch, layout.width), doubles. plain: a table of doubles may stay an array.
+    """
+    matrix = np.frombuffer(block, dtype=np.float64).reshape(-1, layout.width)
+    if plain and schema.style == "table" and all(_column_dtype(field) == "float64" for field in schema.input):
+        return matrix.copy()  # the model's own, to write to
+    if schema.style == "matrix":
+        return matrix.astype(_matrix_dtype(schema.input))
+    if schema.style == "table":
+        return _table_of(schema.input, matrix)
+    arrays, start = {}, 0
+    for field, width in zip(layout.fields, layout.widths, strict=True):
+        shape = field.given_shape if field.kind in LISTS else field.shape
+        arrays[field.name] = matrix[:, start : start + width].astype(field.given_dtype).reshape(len(matrix), *shape)
+        start += width
+    return arrays
 
 
 def value_of(field: Field, row: Row) -> Any:
@@ -58,32 +79,48 @@ def _table(fields: Sequence[Field], rows: Sequence[Row]) -> Any:
     return pd.DataFrame({name: pd.Series(c, dtype=object) if c.dtype == object else c for name, c in columns.items()})
 
 
+def _table_of(fields: Sequence[Field], matrix: Array) -> Any:
+    import pandas as pd  # noqa: PLC0415
+
+    dtypes = {field.name: _column_dtype(field) for field in fields}
+    if len(set(dtypes.values())) == 1:
+        return pd.DataFrame(matrix.astype(_column_dtype(fields[0])), columns=[*dtypes])
+    return pd.DataFrame({name: matrix[:, at].astype(dtype) for at, (name, dtype) in enumerate(dtypes.items())})
+
+
 def _column(field: Field, rows: Sequence[Row]) -> Array:
     """One column in a dtype that its field decides: alone or among others, a row reads the same."""
     values = [value_of(field, row) for row in rows]
-    dtype = field.given_dtype
+    dtype = _column_dtype(field)
     if dtype == "datetime64":
         return np.array(["NaT" if value is None else value for value in values], dtype="datetime64[s]")
-    complete = not field.nullable and (field.required or field.has_default)
-    if dtype == "string" or (dtype == "bool" and not complete):
-        # NaN, not None: scikit-learn's imputers and encoders know only that as missing.
-        return np.array([np.nan if value is None else value for value in values], dtype=object)
-    if field.dtype:
-        return _numbers(values, field.dtype if complete else "float64")
-    return _numbers(values, dtype if complete and dtype in ("int64", "bool") else "float64")
-
-
-def _numbers(values: list[Any], dtype: str) -> Array:
+    # NaN, not None: scikit-learn's imputers and encoders know only that as missing.
     return np.array([np.nan if value is None else value for value in values], dtype=dtype)
+
+
+def _column_dtype(field: Field) -> str:
+    dtype = field.given_dtype
+    complete = not field.nullable and (field.required or field.has_default)
+    if dtype == "datetime64":
+        return dtype
+    if dtype == "string" or (dtype == "bool" and not complete):
+        return "object"
+    if field.dtype:
+        return field.dtype if complete else "float64"
+    return dtype if complete and dtype in ("int64", "bool") else "float64"
 
 
 def _matrix(fields: Sequence[Field], rows: Sequence[Row]) -> Array:
     """(batch, columns): lists and images are laid flat beside the single values."""
-    dtypes = {field.given_dtype for field in fields}
-    stated = {field.dtype for field in fields if field.dtype}
-    dtype = "object" if "string" in dtypes else stated.pop() if len(stated) == 1 else "float64"
+    dtype = _matrix_dtype(fields)
     columns = [_array(field, rows, dtype=dtype).reshape(len(rows), -1) for field in fields]
     return np.concatenate(columns, axis=1)
+
+
+def _matrix_dtype(fields: Sequence[Field]) -> str:
+    dtypes = {field.given_dtype for field in fields}
+    stated = {field.dtype for field in fields if field.dtype}
+    return "object" if "string" in dtypes else stated.pop() if len(stated) == 1 else "float64"
 
 
 def _array(field: Field, rows: Sequence[Row], *, dtype: str = "") -> Array:

@@ -52,9 +52,10 @@ class Loaded:
 
 @dataclass(frozen=True)
 class _Call:
-    """What is asked of a runner."""
+    """What is asked of a runner. block: the rows as numbers, where they are nothing else."""
 
     rows: Sequence[dict[str, Any]]
+    block: bytes | None
     timeout_seconds: float
     context: dict[str, Any]
     stop: threading.Event | None
@@ -112,7 +113,9 @@ class Engine:
         """
         if not rows:
             return []
-        call = _Call(rows, manifest.timeout_seconds or timeout_seconds, context or {}, stop)
+        layout = manifest.layout
+        block = layout.block(rows) if layout else None
+        call = _Call(rows, block, manifest.timeout_seconds or timeout_seconds, context or {}, stop)
         try:
             with self._seats.held(manifest, stop=stop) as seat:
                 return self._answered(seat, call)
@@ -243,9 +246,9 @@ class Engine:
 
 
 def _run(runner: RunnerProcess, call: _Call) -> list[Outcome]:
-    message = {"do": "predict", "rows": call.rows, "context": call.context}
+    message = {"do": "predict", "rows": call.rows if call.block is None else None, "context": call.context}
     try:
-        reply = runner.ask(message, timeout_seconds=call.timeout_seconds, stop=call.stop)
+        reply = runner.ask(message, block=call.block, timeout_seconds=call.timeout_seconds, stop=call.stop)
         return outcomes_of(reply, count=len(call.rows))
     except EngineError as error:
         if isinstance(error, RunnerCrashed):

@@ -9,6 +9,7 @@ import orjson
 
 from mlcore.schema import Schema
 from mlcore.sizes import size_text
+from mlcore.transport import Layout, layout_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Manifest:
         """What decides how it runs: versions that share it can share a runner."""
         facts = {"format": self.format, "artifact": self.artifact, "schema": self.schema.to_json()}
         return _sha256(facts | self._limits)
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        """How its rows travel to a runner as numbers; None where they cannot."""
+        return layout_of(self.schema)
 
     @property
     def limits(self) -> list[str]:

@@ -1,7 +1,7 @@
 """How an engine and its runner speak: frames of JSON over a socket, no pickle.
 
-A frame is the length of what follows (4 bytes, big-endian) and one JSON object. Binary buffers could follow
-the object, which would name their sizes.
+A frame is the length of what follows (4 bytes, big-endian) and one JSON object. Where that has "block_bytes", so many
+bytes of numbers follow (see transport).
 """
 
 import struct
@@ -23,11 +23,11 @@ class FrameTooLargeError(ValueError):
     """A message is larger than a frame may be."""
 
 
-def pack(message: Message, *, limit_bytes: int = MAX_FRAME_BYTES) -> bytes:
-    """A message as the bytes of its frame."""
-    body = orjson.dumps(message)
-    _require_size(len(body), limit_bytes)
-    return HEADER.pack(len(body)) + body
+def pack(message: Message, *, block: bytes | None = None, limit_bytes: int = MAX_FRAME_BYTES) -> bytes:
+    """A message as the bytes of its frame, and the block that goes with it."""
+    body = orjson.dumps(message if block is None else {**message, "block_bytes": len(block)})
+    _require_size(len(body) + len(block or b""), limit_bytes)
+    return b"".join((HEADER.pack(len(body)), body, block or b""))
 
 
 def body_size(header: bytes | bytearray, *, limit_bytes: int = MAX_FRAME_BYTES) -> int:

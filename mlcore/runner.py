@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -23,12 +24,13 @@ from typing import Any
 import orjson
 
 from mlcore import protocol
-from mlcore.arrays import answers, model_arguments, same_shape_groups
+from mlcore.arrays import answers, arguments_of_block, model_arguments, same_shape_groups
 from mlcore.artifacts import ArtifactStore, open_regular
 from mlcore.errors import EngineError, InvalidOutput, LoadFailed, ModelError, OutOfMemory, UnsupportedArtifact
 from mlcore.protocol import Message
 from mlcore.runtimes import LoadedModel, identify, is_safe, runtime
 from mlcore.schema import Schema
+from mlcore.transport import BYTES_OF_A_NUMBER, layout_of
 
 # Libraries that have errors of their own for what MemoryError says.
 OUT_OF_MEMORY_SIGNS = (
@@ -57,6 +59,7 @@ class Runner:
     def load(self, message: Message) -> Message:
         """Take the registered file out of the store and make it ready."""
         self.schema = Schema.from_json(message["schema"])
+        self.layout = layout_of(self.schema)
         data = ArtifactStore(message["store"]).read(message["artifact"])
         self.model = loaded(data, message)
         self.classes = self.model.signature().classes
@@ -81,22 +84,32 @@ class Runner:
     def predict(self, message: Message) -> Message:
         """An outcome for each row, in order; rows of one shape go through the model together."""
         started = time.monotonic()
-        rows = message["rows"]
-        outcomes: list[Message] = [{}] * len(rows)
-        for group in same_shape_groups(self.schema, rows):
-            for index, outcome in zip(group, self._forward([rows[i] for i in group]), strict=True):
-                outcomes[index] = outcome
+        outcomes = self._of_block(message["block"]) if "block" in message else self._of_rows(message["rows"])
         failed = sum("reason" in outcome for outcome in outcomes)
         seconds = round(time.monotonic() - started, 6)
-        log("prediction_run", {**message["context"], "rows": len(rows), "failed": failed, "seconds": seconds})
+        log("prediction_run", {**message["context"], "rows": len(outcomes), "failed": failed, "seconds": seconds})
         return {"outcomes": outcomes}
 
-    def _forward(self, rows: Sequence[dict[str, Any]]) -> list[Message]:
+    def _of_block(self, block: bytes) -> list[Message]:
+        assert self.layout is not None
+        count = len(block) // (BYTES_OF_A_NUMBER * self.layout.width)
+        plain = self.model.takes_plain_tables
+        return self._forward(partial(arguments_of_block, self.schema, self.layout, block, plain=plain), count=count)
+
+    def _of_rows(self, rows: Sequence[dict[str, Any]]) -> list[Message]:
+        outcomes: list[Message] = [{}] * len(rows)
+        for group in same_shape_groups(self.schema, rows):
+            arguments = partial(model_arguments, self.schema, [rows[i] for i in group])
+            for index, outcome in zip(group, self._forward(arguments, count=len(group)), strict=True):
+                outcomes[index] = outcome
+        return outcomes
+
+    def _forward(self, arguments: Callable[[], Any], *, count: int) -> list[Message]:
         try:
-            raw = self.model.predict(model_arguments(self.schema, rows))
-            outputs = answers(self.schema, raw, count=len(rows), classes=self.classes)
+            raw = self.model.predict(arguments())
+            outputs = answers(self.schema, raw, count=count, classes=self.classes)
         except BaseException as error:
-            return [{**fault(error), "shared": len(rows) > 1}] * len(rows)
+            return [{**fault(error), "shared": count > 1}] * count
         return [outcome(output) for output in outputs]
 
 
@@ -186,6 +199,8 @@ def serve(channel: socket.socket) -> None:
     with channel, channel.makefile("rb") as incoming:
         while header := incoming.read(protocol.HEADER.size):
             message = protocol.unpack(incoming.read(protocol.body_size(header)))
+            if "block_bytes" in message:
+                message["block"] = incoming.read(message["block_bytes"])
             channel.sendall(packed(runner.answer(message), number=message["id"]))
 
 

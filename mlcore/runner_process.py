@@ -110,11 +110,18 @@ class RunnerProcess:
             self._weigh()
         return self.burdened and self.size_bytes > self.terms.memory_limit_bytes * 0.9
 
-    def ask(self, message: Message, *, timeout_seconds: float, stop: threading.Event | None = None) -> Message:
+    def ask(
+        self,
+        message: Message,
+        *,
+        timeout_seconds: float,
+        block: bytes | None = None,
+        stop: threading.Event | None = None,
+    ) -> Message:
         """The answer to a message. Where there is none an EngineError says why, and the process has ended."""
         self._asked += 1
         try:
-            frame = protocol.pack({**message, "id": self._asked})
+            frame = protocol.pack({**message, "id": self._asked}, block=block)
         except protocol.FrameTooLargeError as error:
             raise ModelError(f"The input is too large to be handed to the model: {error}") from error
         call = _Call(time.monotonic() + timeout_seconds, stop)

@@ -10,12 +10,16 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
 import structlog
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
 
+from config.postgres.base import is_away
 from predictions import dispatch
 from predictions.loops import forever
 from predictions.models import Prediction
@@ -28,12 +32,52 @@ LOOK_WITHOUT_REDIS_SECONDS = 0.05
 THREADS_KEPT_FREE = 8
 
 
-class Waiter:
-    """One caller, and what it still waits for. `over` is set once all of it has ended."""
+READ = """
+    select id, status, output::text, reason, error, started_at, completed_at, run_seconds
+    from prediction where id = any(%s::uuid[]) and status <> 'starting'"""
 
-    def __init__(self, ids: Iterable[UUID]) -> None:
-        self.remaining = set(ids)
+
+class Ended(NamedTuple):
+    """How a prediction has ended. output: JSON text."""
+
+    id: UUID
+    status: str
+    output: str | None
+    reason: str | None
+    error: str | None
+    started_at: datetime | None
+    completed_at: datetime
+    run_seconds: float | None
+
+    def tell(self, prediction: Prediction) -> None:
+        """Have a prediction say so; its output can be rendered, and is not read."""
+        for name in ("status", "reason", "error", "started_at", "completed_at", "run_seconds"):
+            setattr(prediction, name, getattr(self, name))
+        prediction.output = None if self.output is None else orjson.Fragment(self.output)
+
+
+class Waiter:
+    """One caller, what it still waits for, and how the rest has ended. `over` is set once all of it has."""
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self.expected: list[UUID] = []
+        self.remaining: set[UUID] = set()
+        self.ended: dict[UUID, Ended] = {}
         self.over = threading.Event()
+
+    def expect(self, ids: Iterable[UUID]) -> None:
+        """Wait for these."""
+        self.expected = list(ids)
+        self.remaining.update(self.expected)
+        self._post.add(self)
+
+    def hear(self, ended: Ended) -> None:
+        """Note that one of them has ended."""
+        self.ended[ended.id] = ended
+        self.remaining.discard(ended.id)
+        if not self.remaining:
+            self.over.set()
 
 
 class Post:
@@ -46,32 +90,41 @@ class Post:
         self._is_deaf = True
 
     @contextmanager
-    def expecting(self, ids: Iterable[UUID]) -> Iterator[Waiter]:
-        """Deliver news of these ids to the waiter, for as long as the block lasts."""
+    def waiter(self) -> Iterator[Waiter]:
+        """Lend a waiter, which hears of what it expects for as long as the block lasts."""
         self.start()
-        waiter = Waiter(ids)
-        expected = tuple(waiter.remaining)
-        with self._lock:
-            for id in expected:
-                self._waiters.setdefault(id, []).append(waiter)
+        waiter = Waiter(self)
         try:
             yield waiter
         finally:
-            with self._lock:
-                for id in expected:
-                    self._waiters[id].remove(waiter)
-                    if not self._waiters[id]:
-                        del self._waiters[id]
+            self._remove(waiter)
 
-    def deliver(self, ids: Iterable[UUID]) -> None:
-        """Tell who waits that these have ended."""
-        ended = list(ids)  # a queryset must not be read under the lock
+    def add(self, waiter: Waiter) -> None:
+        """Deliver to the waiter what it expects."""
         with self._lock:
-            for id in ended:
-                for waiter in self._waiters.get(id, ()):
-                    waiter.remaining.discard(id)
-                    if not waiter.remaining:
-                        waiter.over.set()
+            for id in waiter.expected:
+                self._waiters.setdefault(id, []).append(waiter)
+
+    def _remove(self, waiter: Waiter) -> None:
+        with self._lock:
+            for id in waiter.expected:
+                self._waiters[id].remove(waiter)
+                if not self._waiters[id]:
+                    del self._waiters[id]
+
+    def look(self, ids: Iterable[UUID]) -> None:
+        """Read which of these have ended, with one query, and tell who waits for them."""
+        with self._lock:
+            awaited = [str(id) for id in ids if id in self._waiters]
+        if not awaited:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(READ, [awaited])
+            ended = [Ended(*facts) for facts in cursor.fetchall()]
+        with self._lock:
+            for each in ended:
+                for waiter in self._waiters.get(each.id, ()):
+                    waiter.hear(each)
 
     def start(self) -> None:
         """Begin to listen, where this process does not yet."""
@@ -101,16 +154,25 @@ class Post:
             if channel == dispatch.LANES_CHANNEL:
                 dispatch.bell.lane_ended(int(data))
             else:
-                self.deliver([UUID(text) for text in orjson.loads(data)])
+                self._look_at([UUID(text) for text in orjson.loads(data)])
         except (ValueError, TypeError, AttributeError):
             log.warning("announcement_unreadable", size_bytes=len(data))
+
+    def _look_at(self, ids: Iterable[UUID]) -> None:
+        try:
+            self.look(ids)
+        except (DatabaseError, InterfaceError) as error:
+            if not is_away(error):
+                raise
+            log.info("answers_unread", error=str(error).strip())  # until `_look` can
+        finally:
+            connection.close()
 
     def _look(self) -> None:
         time.sleep(LOOK_WITHOUT_REDIS_SECONDS if self._is_deaf or dispatch.breaker.is_open else LOOK_SECONDS)
         with self._lock:
             silent = list(self._waiters)
-        if silent:
-            self.deliver(Prediction.objects.ended(silent).values_list("pk", flat=True))
+        self._look_at(silent)
 
 
 post = Post()

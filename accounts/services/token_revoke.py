@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import ApiToken, AuditEntry, User
+from accounts.recent import tokens
 
 
 @transaction.atomic
@@ -14,4 +15,5 @@ def token_revoke(*, token: ApiToken, actor: User | None) -> bool:
         return False
     AuditEntry.write(actor=actor, action="token_revoke", target=str(token), owner=token.user.username)
     token.refresh_from_db(fields=["revoked_at"])
+    tokens.clear()
     return True

@@ -22,6 +22,7 @@ class LoadedModel(Protocol):
     """A model in memory."""
 
     warnings: tuple[str, ...]  # what its publisher should know
+    takes_plain_tables: bool  # True: a table of floats may come as a (batch, columns) array in its columns' order
 
     def signature(self) -> Signature:
         """What it takes and gives, as far as the file tells."""

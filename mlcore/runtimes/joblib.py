@@ -22,6 +22,14 @@ _EXPANDERS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\xfd7zXZ\x00", lzma.LZMADecompressor),
     (b"\x5d\x00\x00", lzma.LZMADecompressor),
 )
+_BLIND_TO_NAMES = {
+    *("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer", "PowerTransformer"),
+    *("QuantileTransformer", "PolynomialFeatures", "SimpleImputer", "PCA", "GaussianNB", "SVC", "SVR", "LinearSVC"),
+    *("LinearRegression", "LogisticRegression", "Ridge", "RidgeClassifier", "Lasso", "ElasticNet"),
+    *("SGDClassifier", "SGDRegressor", "KNeighborsClassifier", "KNeighborsRegressor", "MLPClassifier", "MLPRegressor"),
+    *("DecisionTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier"),
+    *("DecisionTreeRegressor", "RandomForestRegressor", "ExtraTreesRegressor"),
+}
 _LZ4 = b"\x04\x22\x4d\x18"
 _HEAD_BYTES = 1 << 16
 _NEWEST_PICKLE = 5
@@ -58,8 +66,11 @@ def libraries() -> dict[str, str]:
 def load(data: bytes, *, device: str, threads: int) -> "Estimator":
     """The estimator in these bytes; always on the CPU, its threads bounded by the runner's environment."""
     import joblib
+    import sklearn
     from sklearn.exceptions import InconsistentVersionWarning
 
+    warnings.filterwarnings("ignore", "X does not have valid feature names")  # of plain tables
+    sklearn.set_config(skip_parameter_validation=True)  # they were valid when it was fitted, and never change
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InconsistentVersionWarning)
         model = joblib.load(io.BytesIO(data))
@@ -84,6 +95,9 @@ class Estimator:
         self.classes = _classes(model)
         self.width = () if self.classes else _width(model)
         self.task = _task(model, self.classes, self.width)
+        self.takes_plain_tables = _is_blind_to_names(_first(model))
+        self._prepare, self._last = _parts(model)
+        self._label_is_highest = _is_forest(self._last)
 
     def signature(self) -> Signature:
         """Columns by name where it was fitted on a table, else a matrix; texts where it reads texts."""
@@ -104,14 +118,39 @@ class Estimator:
     def predict(self, arguments: Any) -> Raw:
         """The label is what the estimator says, which a threshold may move off the highest score."""
         [rows] = arguments.values() if isinstance(arguments, dict) else [arguments]
-        answer = self.model.predict(rows)
+        rows = self._prepare(rows)  # once, though two questions may follow
+        if self.task == "classification" and self._label_is_highest:
+            scores = self._last.predict_proba(rows)  # (batch, classes)
+            return {"label": self._last.classes_.take(scores.argmax(axis=1)), "scores": scores}
+        answer = self._last.predict(rows)
         if self.task == "regression":
             return {"value": answer.ravel() if getattr(answer, "shape", ())[1:] == (1,) else answer}
         if self.task == "other":
             return {"output": answer}
-        if not hasattr(self.model, "predict_proba"):
+        if not hasattr(self._last, "predict_proba"):
             return {"label": answer}
-        return {"label": answer, "scores": self.model.predict_proba(rows)}  # scores (batch, classes)
+        return {"label": answer, "scores": self._last.predict_proba(rows)}  # scores (batch, classes)
+
+
+def _parts(model: Any) -> tuple[Callable[[Any], Any], Any]:
+    """What a pipeline does to rows before its last step, and that step; of anything else nothing, and itself."""
+    from sklearn.pipeline import Pipeline
+
+    if type(model) is not Pipeline or len(model.steps) < 2 or not hasattr(model.steps[-1][1], "predict"):
+        return (lambda rows: rows), model
+    return model[:-1].transform, model.steps[-1][1]
+
+
+def _is_blind_to_names(first: Any) -> bool:
+    """Whether it makes a plain array of a table first, which costs more than all the rest of a small batch."""
+    return type(first).__module__.startswith("sklearn.") and type(first).__name__ in _BLIND_TO_NAMES
+
+
+def _is_forest(model: Any) -> bool:
+    """Whether its label is by definition the class of the highest score, so that its trees need be asked only once."""
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+    return type(model) in (RandomForestClassifier, ExtraTreesClassifier)
 
 
 def _require_fitted_estimator(model: Any) -> None:

@@ -125,6 +125,7 @@ class Graph:
     """An inference session in memory."""
 
     warnings: tuple[str, ...] = ()
+    takes_plain_tables = False
 
     def __init__(self, session: Any, label_sets: list[tuple[Scalar, ...]]) -> None:
         self.session = session

@@ -26,8 +26,9 @@ from predictions.models import Door, ModelVersion, Prediction, Status
 from predictions.services.prediction_cancel import prediction_cancel
 from predictions.services.prediction_create import Created, prediction_create
 from predictions.services.prediction_recall import Once, prediction_recall
-from predictions.services.prediction_wait import prediction_wait
+from predictions.services.prediction_wait import prediction_wait, wait_with
 from predictions.services.version_resolve import version_resolve
+from predictions.waiting import Waiter, post
 
 # The client gives up half a second after the time it named; the answer must be on its way before.
 ANSWER_EARLIER_SECONDS = 0.25
@@ -104,29 +105,40 @@ class PredictionCancel(View):
 
 def answer(request: Request, ask: Ask) -> Response:
     """Accept what is asked, wait for it where that is preferred, and represent it."""
-    began = time.monotonic()
-    created = _created(request, ask)
-    headers = {"Idempotent-Replayed": "true"} if created.replayed else {}
     seconds = wait_seconds(request.headers)
-    if created.replayed and not created.predictions:
-        raise Gone
-    if seconds is not None:
-        deadline = began + seconds - ANSWER_EARLIER_SECONDS
-        prediction_wait(ids=created.ids, seconds=max(deadline - time.monotonic(), 0))
-        headers["Preference-Applied"] = f"wait={seconds}"
-    predictions = created.predictions
-    if not predictions:
-        raise Gone
-    if seconds is not None:
-        _call_unended_starting(predictions)
-    documents = [prediction_json(prediction, base=base_url(request)) for prediction in predictions]
+    headers = {} if seconds is None else {"Preference-Applied": f"wait={seconds}"}
+    until = time.monotonic() + (seconds or 0) - ANSWER_EARLIER_SECONDS
+    with post.waiter() as waiter:
+        created = _created(request, ask, waiter=waiter)
+        if created.replayed:
+            headers["Idempotent-Replayed"] = "true"
+            predictions = _replayed(created, until=until if seconds else None)
+        else:
+            if seconds:
+                wait_with(waiter, seconds=until - time.monotonic())
+            predictions = created.as_told(waiter.ended)
+    base = base_url(request)
+    documents = [prediction_json(prediction, base=base) for prediction in predictions]
     if ask.many:
         return Response({"results": documents}, status=status.HTTP_201_CREATED, headers=headers)
     headers["Location"] = documents[0]["urls"]["get"]
     return Response(documents[0], status=status.HTTP_201_CREATED, headers=headers)
 
 
-def _created(request: Request, ask: Ask) -> Created:
+def _replayed(created: Created, *, until: float | None) -> list[Prediction]:
+    """Return what an earlier call made, as it is now or has become in time. Raises: Gone."""
+    if until is not None and created.predictions:
+        prediction_wait(ids=created.ids, seconds=max(until - time.monotonic(), 0))
+    predictions = created.predictions
+    if not predictions:
+        raise Gone
+    for prediction in predictions if until is not None else ():
+        if not prediction.is_over:  # the client takes any other word for the end of its wait
+            prediction.live_status = Status.STARTING  # type: ignore[attr-defined]
+    return predictions
+
+
+def _created(request: Request, ask: Ask, *, waiter: Waiter) -> Created:
     user, key = _user(request), idempotency_key(request.headers)
     once = Once.of(key, [ask.model, ask.sha256, ask.inputs]) if key else None
     # First, since the model may have changed or gone since the call was made.
@@ -141,14 +153,8 @@ def _created(request: Request, ask: Ask) -> Created:
         door=Door.API,
         once=once,
         request_id=request.META["HTTP_X_REQUEST_ID"],
+        waiter=waiter,
     )
-
-
-def _call_unended_starting(predictions: list[Prediction]) -> None:
-    """The client takes any other word for the end of its wait."""
-    for prediction in predictions:
-        if not prediction.is_over:
-            prediction.live_status = Status.STARTING  # type: ignore[attr-defined]
 
 
 def _version(user: User, ask: Ask) -> ModelVersion:

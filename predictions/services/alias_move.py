@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import AuditEntry, User
 from predictions.errors import RegistrationRefused, VersionWithdrawn
 from predictions.models import Alias, ModelVersion, RegisteredModel
+from predictions.services.version_resolve import recent
 
 
 @transaction.atomic
@@ -33,6 +34,7 @@ def alias_move(*, version: ModelVersion, name: str, actor: User | None, action: 
     except ValidationError as error:
         raise RegistrationRefused(f"“{name}” cannot be an alias: {' '.join(error.messages)}") from None
     alias.save()
+    recent.clear()
     AuditEntry.write(
         actor=actor,
         action=action,

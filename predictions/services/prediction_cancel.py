@@ -31,6 +31,6 @@ def prediction_cancel(*, user: User, prediction_id: UUID) -> bool:
         if token := canceled[0]:
             dispatch.run_canceled(token)
         log.info("prediction_canceled", prediction_id=str(prediction_id))
-        waiting.post.deliver([prediction_id])
+        waiting.post.look([prediction_id])
         metrics.count_ended(Prediction.objects.filter(pk=prediction_id).select_related("version__model"))
     return bool(canceled)

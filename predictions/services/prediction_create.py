@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,30 +13,24 @@ import orjson
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from psycopg2 import errors as pg
-from psycopg2.extras import execute_values
 
 from accounts.models import User
 from config.postgres.base import is_away
 from mlcore.fields import FieldError
-from predictions import dispatch, waiting
 from predictions.admission import admission
 from predictions.errors import InvalidInput, KeyBusy, VersionWithdrawn
-from predictions.models import Door, ModelVersion, Prediction, Status
-from predictions.models.ids import made_at, uuid7
+from predictions.intake import Order, intake
+from predictions.models import Door, ModelVersion, Prediction
+from predictions.models.ids import uuid7
 from predictions.services.prediction_recall import Once, prediction_recall
+from predictions.turns import Turns
+from predictions.waiting import Ended, Waiter
 
 log = structlog.get_logger(__name__)
+keys = Turns()
 
 MAX_ROWS = 1000
-
-INSERT_PREDICTIONS = """
-    insert into prediction (id, user_id, version_id, door, call_id, request_id, input, warnings, status, attempts,
-                            data_removed)
-    values %s"""
-PREDICTION_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, 'starting', 0, false)"
-INSERT_JOBS = """
-    insert into job (id, version_id, lane, user_id, request_id, reply_to, attempts, solo) values %s"""
-JOB_ROW = "(%s, %s, 0, %s, %s, %s, 0, false)"
+KEY_SECONDS = 0.9  # for the first call with a key to be accepted
 
 # A key is free again after 24 h. The second of two requests waits here for the first one's commit.
 TAKE_KEY = """
@@ -47,13 +42,18 @@ TAKE_KEY = """
     returning 1"""
 
 
+def none_known(_: Mapping[UUID, Ended]) -> list[Prediction]:
+    """Return nothing."""
+    return []
+
+
 @dataclass(frozen=True)
 class Created:
     """The accepted predictions, in the order of the inputs. replayed: an earlier call made them."""
 
     ids: list[UUID]
     replayed: bool
-    as_accepted: Callable[[], list[Prediction]] = list  # known without reading them; of a replay none are
+    as_told: Callable[[Mapping[UUID, Ended]], list[Prediction]] = none_known  # of a replay nothing is known unread
 
     @property
     def predictions(self) -> list[Prediction]:
@@ -66,7 +66,7 @@ class Created:
         except (DatabaseError, InterfaceError) as error:
             if not is_away(error) or self.replayed:
                 raise
-            return self.as_accepted()
+            return self.as_told({})
         return [found[id] for id in self.ids if id in found]
 
 
@@ -88,29 +88,29 @@ def prediction_create(
     many: bool = False,
     once: Once | None = None,
     request_id: str = "",
+    waiter: Waiter | None = None,
 ) -> Created:
     """Accept one prediction for each input, all or none, and ring for a worker.
 
     many: the inputs came as a list, and errors name the row: `inputs[3].age`. once: a call made before under the same
-    key is not made again; `prediction_recall` finds it without asking which version it means today.
+    key is not made again; `prediction_recall` finds it without asking which version it means today. waiter: is told
+    of their ends, however soon those come.
     Raises: VersionWithdrawn, InvalidInput, TooManyWaiting, QueueFull, KeyReused, KeyBusy.
     """
     if version.withdrawn_at:
         raise VersionWithdrawn(version.model.full_name, version.number)
     rows = checked(version=version, inputs=inputs, many=many)
     admission.check(user_id=user.pk, rows=len(rows))
-    with transaction.atomic():
-        earlier = _take_key(user, once, rows) if once else None
-        if earlier is None:
-            _insert(user=user, version=version, rows=rows, door=door, request_id=request_id)
-    if earlier is not None:
+    order = _order(user=user, version=version, rows=rows, door=door, request_id=request_id)
+    if waiter:
+        waiter.expect(order.ids)
+    if earlier := _accepted(order, user=user, once=once):
         return Created(earlier, replayed=True)
-    waiting.post.start()  # to hear when the lane has ended
-    dispatch.ring(version.pk)
-    ids = [str(row.id) for row in rows]
+    assert order.accepted_at is not None
+    ids = [str(id) for id in order.ids]
     log.info("prediction_accepted", prediction_ids=ids, model=version.model.full_name, door=door.label)
-    accepted = partial(_as_accepted, rows, user=user, version=version, door=door)
-    return Created([row.id for row in rows], replayed=False, as_accepted=accepted)
+    told = partial(_as_told, rows, user=user, version=version, door=door, accepted_at=order.accepted_at)
+    return Created(list(order.ids), replayed=False, as_told=told)
 
 
 def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = False) -> list[Row]:
@@ -130,38 +130,68 @@ def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = Fal
     return rows
 
 
-def _as_accepted(rows: list[Row], *, user: User, version: ModelVersion, door: Door) -> list[Prediction]:
+def _as_told(
+    rows: list[Row],
+    ended: Mapping[UUID, Ended],
+    *,
+    user: User,
+    version: ModelVersion,
+    door: Door,
+    accepted_at: datetime,
+) -> list[Prediction]:
+    """Return the predictions as they were accepted, or as they ended where that is told."""
     predictions = []
     for row in rows:
         warnings = [asdict(warning) for warning in row.warnings] or None
         prediction = Prediction(id=row.id, user=user, version=version, door=door, input=row.values, warnings=warnings)
-        prediction.created_at = made_at(row.id)
-        prediction.live_status = Status.STARTING  # type: ignore[attr-defined]
+        prediction.created_at = accepted_at
+        if row.id in ended:
+            ended[row.id].tell(prediction)
+        prediction.live_status = prediction.status  # type: ignore[attr-defined]
         predictions.append(prediction)
     return predictions
 
 
-def _insert(*, user: User, version: ModelVersion, rows: list[Row], door: Door, request_id: str) -> None:
-    call_id = str(uuid7())
-    predictions = [
-        (str(row.id), user.pk, version.pk, door, call_id, request_id, _json(row.values), _warnings(row)) for row in rows
-    ]
-    jobs = [(str(row.id), version.pk, user.pk, request_id, waiting.REPLY_TO) for row in rows]
-    with connection.cursor() as cursor:
-        execute_values(cursor, INSERT_PREDICTIONS, predictions, PREDICTION_ROW, page_size=len(rows))
-        execute_values(cursor, INSERT_JOBS, jobs, JOB_ROW, page_size=len(rows))
+def _order(*, user: User, version: ModelVersion, rows: list[Row], door: Door, request_id: str) -> Order:
+    return Order(
+        user_id=user.pk,
+        version_id=version.pk,
+        door=door,
+        call_id=uuid7(),
+        request_id=request_id,
+        ids=[row.id for row in rows],
+        inputs=[_json(row.values) for row in rows],
+        warnings=[_json(row.warnings) if row.warnings else None for row in rows],
+    )
 
 
-def _take_key(user: User, once: Once, rows: list[Row]) -> list[UUID] | None:
+def _accepted(order: Order, *, user: User, once: Once | None) -> list[UUID] | None:
+    """Insert the order, and return None; or the ids of the call that was made before under the same key."""
+    if once is None:
+        intake.accept(order)
+        return None
+    with keys.of((user.pk, once.key), seconds=KEY_SECONDS) as is_ours:
+        if not is_ours:
+            raise KeyBusy
+        with transaction.atomic():
+            earlier = _take_key(user, once, order)
+            if earlier is None:
+                intake.accept(order)
+        if not connection.in_atomic_block:
+            connection.close()  # the next in turn is to find one
+    return earlier
+
+
+def _take_key(user: User, once: Once, order: Order) -> list[UUID] | None:
     """Return None where the key is ours now, else the ids of the call that took it in the meantime."""
     parameters: dict[str, Any] = {
         "user": user.pk,
         "key": once.key,
         "hash": once.digest,
-        "ids": orjson.dumps([row.id for row in rows]).decode(),
+        "ids": _json(order.ids),
     }
     with connection.cursor() as cursor:
-        cursor.execute("set local lock_timeout = '900ms'")
+        cursor.execute("select set_config('lock_timeout', %s, true)", [f"{KEY_SECONDS * 1000:.0f}ms"])
         try:
             cursor.execute(TAKE_KEY, parameters)
         except OperationalError as error:
@@ -175,7 +205,3 @@ def _take_key(user: User, once: Once, rows: list[Row]) -> list[UUID] | None:
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
-
-
-def _warnings(row: Row) -> str | None:
-    return _json(row.warnings) if row.warnings else None

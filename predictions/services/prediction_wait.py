@@ -11,17 +11,24 @@ from django.db import InterfaceError, OperationalError, connection
 
 from config.postgres import deadline
 from predictions import waiting
-from predictions.models import Prediction
+from predictions.waiting import Waiter
 
 
 def prediction_wait(*, ids: Sequence[UUID], seconds: float) -> bool:
     """Wait until all of these have ended; False where the time was over first. Holds no connection meanwhile."""
-    with waiting.patience(seconds) as allowed, waiting.post.expecting(ids) as waiter:
-        until = time.monotonic() + allowed
+    with waiting.post.waiter() as waiter:
+        until = time.monotonic() + seconds
+        waiter.expect(ids)
         with suppress(OperationalError, InterfaceError):  # they are accepted: who waits for them still gets an answer
-            waiting.post.deliver(Prediction.objects.ended(ids).values_list("pk", flat=True))
-        if not connection.in_atomic_block:
-            connection.close()
-        over = waiter.over.wait(max(until - time.monotonic(), 0))
+            waiting.post.look(ids)
+        return wait_with(waiter, seconds=until - time.monotonic())
+
+
+def wait_with(waiter: Waiter, *, seconds: float) -> bool:
+    """Wait until all that a waiter has expected has ended, from before it was accepted."""
+    if not connection.in_atomic_block:
+        connection.close()
+    with waiting.patience(seconds) as allowed:
+        over = waiter.over.wait(max(allowed, 0))
     deadline.again()
     return over

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry, User
 from predictions.models import ModelVersion
+from predictions.services.version_resolve import recent
 
 
 @transaction.atomic
@@ -15,5 +16,6 @@ def version_withdraw(*, version: ModelVersion, actor: User | None) -> bool:
     changed = ModelVersion.objects.filter(pk=version.pk, withdrawn_at__isnull=True).update(withdrawn_at=timezone.now())
     if changed != 1:
         return False
+    recent.clear()
     AuditEntry.write(actor=actor, action="version_withdraw", target=str(version), sha256=version.sha256)
     return True

@@ -84,14 +84,15 @@ CONTROLS = [
         summary="a Celery task for each prediction: no queue in the database, no lease, no sweep",
         patches=(
             Patch(
-                "predictions/services/prediction_create.py",
-                "        execute_values(cursor, INSERT_JOBS, jobs, JOB_ROW, page_size=len(rows))\n",
-                "",
+                "predictions/intake.py",
+                "select id, version_id, 0, user_id, request_id, %(reply_to)s, 0, false from given order by place",
+                "select id, version_id, 0, user_id, request_id, %(reply_to)s, 0, false from given where false",
             ),
             Patch(
-                "predictions/services/prediction_create.py",
-                "    dispatch.ring(version.pk)\n",
-                '    for row in rows:\n        dispatch.app.send_task("predictions.tasks.run", args=[str(row.id)])\n',
+                "predictions/intake.py",
+                "    for version_id in {order.version_id for order in group}:\n        dispatch.ring(version_id)\n",
+                "    for id in (id for order in group for id in order.ids):\n"
+                '        dispatch.app.send_task("predictions.tasks.run", args=[str(id)])\n',
             ),
             Patch(
                 "predictions/services/prediction_finish.py",

@@ -10,11 +10,17 @@ import sklearn.base
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -184,3 +190,37 @@ def test_skew_of_versions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_models_of_these_tests_are_like_real_ones() -> None:
     assert loaded(Doubles()).signature() == Signature("matrix", (Slot("x0"),), "regression")
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")  # as in the runner
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(max_iter=1000),
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)),
+        make_pipeline(StandardScaler().set_output(transform="pandas"), KNeighborsClassifier()),
+        make_pipeline(SimpleImputer(), RandomForestClassifier(20, random_state=0)),
+        ExtraTreesClassifier(20, random_state=0),
+        make_pipeline(ColumnTransformer([("two", StandardScaler(), ["a", "d"])]), GaussianNB()),
+        FixedThresholdClassifier(LogisticRegression(), threshold=0.9, pos_label="other"),
+        HistGradientBoostingClassifier(max_iter=5),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_it_says_what_the_estimator_itself_says_of_a_table(model: Any) -> None:
+    table = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    labels = np.where(NAMES == "setosa", "setosa", "other") if isinstance(model, FixedThresholdClassifier) else NAMES
+    estimator = loaded(model.fit(table, labels))
+    ways = [table] + ([table.to_numpy()] if estimator.takes_plain_tables else [])
+    for rows in ways:
+        said = estimator.predict(rows)
+        np.testing.assert_array_equal(said["label"], model.predict(table))
+        np.testing.assert_array_equal(said["scores"], model.predict_proba(table))
+
+
+def test_a_table_may_be_plain_where_nothing_asks_for_its_names() -> None:
+    table = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    by_name = ColumnTransformer([("two", StandardScaler(), ["a", "d"])])
+    assert loaded(make_pipeline(StandardScaler(), SVC()).fit(table, NAMES)).takes_plain_tables
+    assert not loaded(make_pipeline(by_name, SVC()).fit(table, NAMES)).takes_plain_tables
+    assert not loaded(Doubles()).takes_plain_tables

@@ -26,8 +26,9 @@ from predictions.services.prediction_create import prediction_create
 from predictions.services.prediction_wait import prediction_wait
 from predictions.services.version_register import Offer, version_register
 from tests.conftest import Process, celery_worker
+from tests.mlcore.asking import wait_until_gone
 from tests.models.faulty import Doubles, exits, raises, saved, unlucky
-from tests.models.gated import HELD, Gated
+from tests.models.gated import HELD, Counted, Gated
 
 PATIENCE = 30.0
 
@@ -109,6 +110,16 @@ def test_it_works(worker: Process, register: Callable, ask: Callable) -> None:
     assert not Job.objects.filter(version_id=version.pk).exists()
 
 
+def test_no_answer_is_taken_from_an_earlier_one(
+    worker: Process, register: Callable, ask: Callable, tmp_path: Path
+) -> None:
+    version = register(Counted(str(tmp_path / "rows")))
+    (tmp_path / "rows").unlink(missing_ok=True)  # its trial at registration
+    for _ in range(3):
+        assert all(prediction.output == {"value": 14} for prediction in ended(ask(version, *[7.0] * 20)))
+    assert sum(map(int, (tmp_path / "rows").read_text().split())) == 60
+
+
 def test_a_failure_has_a_reason_and_takes_no_neighbour_with_it(
     worker: Process, register: Callable, ask: Callable
 ) -> None:
@@ -148,7 +159,7 @@ def test_a_killed_worker_is_noticed_and_its_work_done_by_another(
     runner = runner_of(process)
     process.popen.kill()
     killed_at = time.monotonic()
-    until(lambda: not Path(f"/proc/{runner}").exists(), seconds=2)
+    assert wait_until_gone(runner, within_seconds=2)
     (tmp_path / "open").touch()
     alone()
     (prediction,) = ended(predictions, seconds=40)
@@ -182,7 +193,7 @@ def test_canceling_what_runs_ends_it_and_saves_the_work(
     until((tmp_path / "begun").exists)
     runner = runner_of(process)
     assert prediction_cancel(user=alice, prediction_id=predictions[0].pk)
-    until(lambda: not Path(f"/proc/{runner}").exists(), seconds=3)
+    assert wait_until_gone(runner, within_seconds=3)
     assert ended(ask(version, 1))[0].output == {"value": 2}  # though the gate is closed
     (prediction,) = ended(predictions)
     assert (prediction.status, prediction.output) == ("canceled", None)
