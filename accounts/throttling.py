@@ -121,11 +121,28 @@ class Meter:
 meter = Meter()
 
 
+def caller_with(token: ApiToken) -> str:
+    """Name who is counted where a token is used: the token."""
+    return f"token:{token.pk}"
+
+
 def caller_of(request: Request) -> str | None:
     """Name who is counted: the token, or the person of a session; None for strangers."""
     if isinstance(request.auth, ApiToken):
-        return f"token:{request.auth.pk}"
+        return caller_with(request.auth)
     return f"user:{request.user.pk}" if request.user.is_authenticated else None
+
+
+def counted(caller: str) -> tuple[bool, dict[str, str]]:
+    """Count a call; return whether the caller is within the limit, and the headers that say how many are left."""
+    meter.keep_sharing()
+    limit, used = int(settings.RATE_LIMIT_PER_MINUTE), meter.count(caller)
+    headers = {
+        "RateLimit-Limit": str(limit),
+        "RateLimit-Remaining": str(max(limit - used, 0)),
+        "RateLimit-Reset": str(meter.seconds_left()),
+    }
+    return used <= limit, headers
 
 
 class PerMinute(BaseThrottle):
@@ -136,14 +153,9 @@ class PerMinute(BaseThrottle):
         caller = caller_of(request)
         if caller is None:
             return True
-        meter.keep_sharing()
-        limit, used = int(settings.RATE_LIMIT_PER_MINUTE), meter.count(caller)
-        view.headers |= {
-            "RateLimit-Limit": str(limit),
-            "RateLimit-Remaining": str(max(limit - used, 0)),
-            "RateLimit-Reset": str(self.wait()),
-        }
-        return used <= limit
+        is_within, headers = counted(caller)
+        view.headers |= headers
+        return is_within
 
     def wait(self) -> int:
         """Return the seconds after which a refused caller may try again."""

@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "config.middleware.Refusals",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.SafeHeaders",
+    "predictions.api.direct.Direct",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",

@@ -1,5 +1,6 @@
 """What the web server calls."""
 
+import gc
 import os
 from typing import Any
 
@@ -34,3 +35,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup(set_prefix=False)
 deadline.keep_time(seconds=settings.WEB_STATEMENT_SECONDS)
 application = Handler()
+gc.freeze()  # what is there now stays: there is no need to look through it again and again

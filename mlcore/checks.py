@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from mlcore.fields import Field, FieldError
-from mlcore.rules import RULES, Problem, Rule, plain, typed, word
+from mlcore.rules import RULES, Problem, Rule, bounds_of, plain, typed, word
 
+Bounds = list[tuple[str, type, Any, Any]]  # of each field: its name, what its values are, the lowest and the highest
 Check = Callable[[Any], Sequence[FieldError]]
 Judge = Callable[[Any], tuple[Sequence[FieldError], Sequence[FieldError]]]
 
@@ -40,6 +41,37 @@ def judge(field: Field) -> Judge:
         return wrong, (FieldError(field.name, *warning),) if warning else ()
 
     return judged
+
+
+def usual_bounds(fields: Iterable[Field]) -> Bounds | None:
+    """What nothing can be said against, of inputs that are all plain numbers; None where others are among them."""
+    bounds: Bounds = []
+    for field in fields:
+        if field.kind not in ("number", "integer"):
+            return None
+        low, high = bounds_of(field)
+        if field.seen:
+            low, high = max(low, cast(float, field.seen[0])), min(high, cast(float, field.seen[1]))
+        bounds.append((field.name, float if field.kind == "number" else int, low, high))
+    return bounds
+
+
+def usual_values(bounds: Bounds, row: dict[str, Any]) -> dict[str, Any] | None:
+    """The row's values in order, where there is nothing to say of any; else None, and the judges have the word.
+
+    In the way of each call, so it makes none itself.
+    """
+    if len(row) != len(bounds):
+        return None
+    values = {}
+    for name, kind, low, high in bounds:
+        value = row.get(name)
+        if type(value) is not kind and (kind is int or type(value) is not int or not -(2**63) <= value < 2**63):
+            return None
+        if not low <= value <= high:
+            return None
+        values[name] = value
+    return values
 
 
 def unseen(field: Field) -> Rule | None:

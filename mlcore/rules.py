@@ -45,9 +45,16 @@ def typed(value: Any) -> tuple[bool, Any]:
     return (isinstance(value, bool), value)
 
 
+def bounds_of(field: Field) -> tuple[Any, Any]:
+    """The lowest and the highest that a number may be: what its dtype can hold, narrowed by the field's own bounds."""
+    if field.kind == "number":
+        limit = FLOATS.get(field.dtype, FLOATS["float64"])
+        return _bounds(field, -limit, limit)
+    return _bounds(field, *INTEGERS[field.dtype if field.dtype in INTEGERS else "int64"])
+
+
 def _number_rule(field: Field) -> Rule:
-    limit = FLOATS.get(field.dtype, FLOATS["float64"])
-    low, high = _bounds(field, -limit, limit)
+    low, high = bounds_of(field)
 
     def rule(value: Any) -> Problem | None:
         if type(value) is not float and type(value) is not int:
@@ -63,7 +70,7 @@ def _number_rule(field: Field) -> Rule:
 def _integer_rule(field: Field) -> Rule:
     dtype = field.dtype if field.dtype in INTEGERS else "int64"
     least, most = INTEGERS[dtype]
-    low, high = _bounds(field, least, most)
+    low, high = bounds_of(field)
 
     def rule(value: Any) -> Problem | None:
         if type(value) is not int:
@@ -79,7 +86,6 @@ def _integer_rule(field: Field) -> Rule:
 
 
 def _bounds(field: Field, least: float, most: float) -> tuple[Any, Any]:
-    """What the dtype can hold, narrowed by the field's own bounds."""
     low = least if field.minimum is None else max(least, cast(float, field.minimum))
     return low, most if field.maximum is None else min(most, cast(float, field.maximum))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_args
 
-from mlcore.checks import MAX_ERRORS, Judge, judge
+from mlcore.checks import MAX_ERRORS, Bounds, Judge, judge, usual_bounds, usual_values
 from mlcore.documents import Reader, shown
 from mlcore.errors import SchemaInvalid
 from mlcore.examples import example_of
@@ -77,6 +77,8 @@ class Schema:
         """Everything that is wrong or unusual with one row of JSON values; never raises."""
         if not isinstance(row, dict):
             return Checked({}, (FieldError("", "must be an object with a value for each field", "type"),))
+        if self._usual and (usual := usual_values(self._usual, row)) is not None:
+            return Checked(usual)
         values: dict[str, Any] = {}
         errors: list[FieldError] = []
         warnings: list[FieldError] = []
@@ -111,6 +113,10 @@ class Schema:
     @cached_property
     def _judges(self) -> list[tuple[Field, Judge]]:
         return [(field, judge(field)) for field in self.input]
+
+    @cached_property
+    def _usual(self) -> Bounds | None:
+        return usual_bounds(self.input)
 
     @cached_property
     def _names(self) -> dict[str, Field]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.http.request import HttpHeaders
-
 from mlcore.fields import FieldError
 from predictions.api.problems import InvalidBody, InvalidHeader
 from predictions.services.prediction_create import MAX_ROWS
@@ -103,9 +101,9 @@ def _version(body: dict[str, Any], errors: list[FieldError], *, in_address: bool
     return "", ""
 
 
-def wait_seconds(headers: HttpHeaders) -> int | None:
+def wait_seconds(prefer: str) -> int | None:
     """Return how long the caller would wait, by RFC 7240; None for not at all. What cannot be met is ignored."""
-    for preference in headers.get("Prefer", "").split(","):
+    for preference in prefer.split(","):
         found = _WAIT.fullmatch(preference.strip())
         if found:
             seconds = int(found["seconds"] or LONGEST_WAIT_SECONDS)
@@ -113,12 +111,11 @@ def wait_seconds(headers: HttpHeaders) -> int | None:
     return None
 
 
-def idempotency_key(headers: HttpHeaders) -> str | None:
-    """Return the caller's key.
+def idempotency_key(key: str | None) -> str | None:
+    """Return the caller's key, None for none.
 
     Raises: InvalidHeader.
     """
-    key = headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidHeader("Idempotency-Key must be 1 to 255 printable ASCII characters.")
     return key

@@ -35,7 +35,7 @@ class Measured:
         """Pass the request on and note what came of it."""
         began = time.perf_counter()
         response = self.get_response(request)
-        route = request.resolver_match.route if request.resolver_match else ""
+        route = getattr(request, "route", "") or (request.resolver_match.route if request.resolver_match else "")
         method = request.method if request.method in METHODS else "other"
         metrics.requests.labels(method=method, route=route, status=response.status_code).inc()
         metrics.request_seconds.labels(route=route).observe(time.perf_counter() - began)

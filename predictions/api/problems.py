@@ -89,9 +89,14 @@ def problem_response(exception: Exception, context: dict[str, Any]) -> Response 
     return response
 
 
-def _refusal(refusal: Refusal) -> Response:
+def refused(refusal: Refusal) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the document of a refusal, and the headers that go with it."""
     status = next(STATUSES[kind] for kind in type(refusal).__mro__ if kind in STATUSES)
     errors = refusal.errors if isinstance(refusal, InvalidInput) else ()
-    document = problem(status=status, detail=str(refusal), errors=errors)
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if refusal.retryable else None
-    return Response(document, status=status, headers=headers, content_type=PROBLEM_TYPE)
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if refusal.retryable else {}
+    return problem(status=status, detail=str(refusal), errors=errors), headers
+
+
+def _refusal(refusal: Refusal) -> Response:
+    document, headers = refused(refusal)
+    return Response(document, status=document["status"], headers=headers, content_type=PROBLEM_TYPE)

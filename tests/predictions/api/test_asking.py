@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from django.http.request import HttpHeaders
 
 from predictions.api.asking import wait_seconds
 
@@ -29,4 +28,4 @@ from predictions.api.asking import wait_seconds
     ],
 )
 def test_it_works(prefer: str, seconds: int | None) -> None:
-    assert wait_seconds(HttpHeaders({"HTTP_PREFER": prefer})) == seconds
+    assert wait_seconds(prefer) == seconds
