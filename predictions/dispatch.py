@@ -85,6 +85,8 @@ class Bell:
     def ring(self, version_id: int) -> None:
         """Say that work waits for a version. Returns at once."""
         with self._changed:
+            if version_id in self._wanted:
+                return  # the thread knows, and waits until it may ring again
             self._wanted.add(version_id)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._turn, name="bell", daemon=True)

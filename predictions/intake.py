@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper as Cursor
 
 from config.postgres import deadline
 from config.postgres.base import is_away
@@ -54,7 +56,8 @@ class Order:
     warnings: Sequence[str | None]
     accepted_at: datetime | None = None
     error: Exception | None = None
-    turn: threading.Event = field(default_factory=threading.Event)  # it is over, or is to lead
+    turn: threading.Event = field(default_factory=threading.Event)  # it is to lead, or it is over
+    waits_on: bool = False  # for the answers: what is accepted need not be woken for that
 
     @property
     def is_over(self) -> bool:
@@ -81,7 +84,8 @@ class Intake:
         Raises: what the database says of these rows, or of itself.
         """
         if connection.in_atomic_block:
-            insert([order])
+            with connection.cursor() as cursor:
+                order.accepted_at = insert(cursor, [order])
             transaction.on_commit(partial(ring, [order]))
             return
         with self._lock:
@@ -97,8 +101,11 @@ class Intake:
         with deadline.spending(WAIT_SECONDS) as allowed:
             came = order.turn.wait(allowed)
         with self._lock:
-            if came or order.is_over:
-                return not order.is_over
+            if order.is_over:
+                return False
+            if came:
+                order.turn.clear()  # it may be another's too, who sets it again
+                return True
             if order in self._gathered:  # nobody has begun on it: it is as if it had never come
                 self._gathered.remove(order)
             if order.turn.is_set():
@@ -116,7 +123,8 @@ class Intake:
                 self._pass_on()
                 for order in group:
                     order.error = order.error or (None if order.is_over else OperationalError("it was interrupted"))
-                    order.turn.set()
+                    if order.error or not order.waits_on:
+                        order.turn.set()
 
     def _taken(self, own: Order) -> list[Order]:
         self._gathered.remove(own)
@@ -136,7 +144,8 @@ class Intake:
 def inserted(group: Sequence[Order]) -> None:
     """Insert orders with one statement; where one of them cannot be, each by itself. Raises nothing."""
     try:
-        insert(group)
+        with connection.cursor() as cursor:
+            committed(cursor, group)
     except Exception as error:
         if len(group) > 1 and not is_away(error):
             for order in group:
@@ -148,8 +157,24 @@ def inserted(group: Sequence[Order]) -> None:
         ring(group)
 
 
-def insert(group: Sequence[Order]) -> None:
-    """Insert the rows of these orders, each with its job."""
+def committed(cursor: Cursor, group: Sequence[Order]) -> None:
+    """Insert the rows of these orders in a transaction that ends by our word, without which the server undoes them.
+
+    What would commit by itself might still do so long after its callers were told that nothing was accepted.
+    """
+    try:
+        accepted_at = insert(cursor, group, begin="begin;")
+        cursor.execute("commit")
+    except BaseException:
+        with suppress(DatabaseError, InterfaceError):
+            cursor.execute("rollback")
+        raise
+    for order in group:
+        order.accepted_at = accepted_at
+
+
+def insert(cursor: Cursor, group: Sequence[Order], *, begin: str = "") -> datetime:
+    """Insert the rows of these orders, each with its job; return when, by the database's clock."""
     rows = [(order, index) for order in group for index in range(len(order.ids))]
     parameters: dict[str, Any] = {
         "ids": [str(order.ids[index]) for order, index in rows],
@@ -162,11 +187,9 @@ def insert(group: Sequence[Order]) -> None:
         "warnings": [order.warnings[index] for order, index in rows],
         "reply_to": waiting.REPLY_TO,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, parameters)
-        (accepted_at,) = cursor.fetchone()
-    for order in group:
-        order.accepted_at = accepted_at
+    cursor.execute(begin + INSERT, parameters)
+    accepted_at: datetime = cursor.fetchone()[0]
+    return accepted_at
 
 
 def ring(group: Sequence[Order]) -> None:

@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
+from accounts.recent import Recent
 from config.postgres.base import is_away
 from mlcore.engine import Engine
 from predictions import dispatch
@@ -39,6 +40,7 @@ class Lanes:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.lowest: dict[int, int] = {}  # as of the last sweep; what waits uncommitted then is claimed after the next
+        self._versions: Recent[ModelVersion] = Recent()
         self._stopping = threading.Event()
         self._changed = threading.Condition()  # of a reentrant lock
         self._turning: dict[int, bool] = {}  # True: rung again since the lane began to claim
@@ -118,7 +120,7 @@ class Lanes:
             self._changed.notify_all()
 
     def _drain(self, version_id: int) -> None:
-        version = ModelVersion.objects.answering().select_related("model").filter(pk=version_id).first()
+        version = self._versions.get(version_id, lambda: answering(version_id))
         if version is None:
             log.info("lane_without_version", version_id=version_id)
             return
@@ -156,6 +158,11 @@ class Lanes:
         finally:
             with self._changed:
                 del self._held[batch.token]
+
+
+def answering(version_id: int) -> ModelVersion | None:
+    """Return a version that was not withdrawn."""
+    return ModelVersion.objects.answering().select_related("model").filter(pk=version_id).first()
 
 
 def last_of_many(batch: Batch | None) -> int:

@@ -185,7 +185,7 @@ def patience(seconds: float) -> Iterator[float]:
 
     Even a second each would keep the last threads from everybody's pages.
     """
-    if not _long_waits.acquire(blocking=False):
+    if seconds <= 0 or not _long_waits.acquire(blocking=False):
         yield 0.0
         return
     try:

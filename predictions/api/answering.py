@@ -18,7 +18,7 @@ from predictions.services.prediction_create import Created, prediction_create
 from predictions.services.prediction_recall import Once, prediction_recall
 from predictions.services.prediction_wait import prediction_wait, wait_with
 from predictions.services.version_resolve import version_resolve
-from predictions.waiting import Waiter, post
+from predictions.waiting import Waiter, patience, post
 
 # The client gives up half a second after the time it named; the answer must be on its way before.
 ANSWER_EARLIER_SECONDS = 0.25
@@ -41,13 +41,13 @@ def answer(request: HttpRequest, user: User, ask: Ask) -> Answer:
     seconds = wait_seconds(request.META.get("HTTP_PREFER", ""))
     headers = {} if seconds is None else {"Preference-Applied": f"wait={seconds}"}
     until = time.monotonic() + (seconds or 0) - ANSWER_EARLIER_SECONDS
-    with post.waiter() as waiter:
-        created = _created(request, user, ask, waiter=waiter)
+    with post.waiter() as waiter, patience(seconds or 0.0) as allowed:
+        created = _created(request, user, ask, waiter=waiter if allowed else None)
         if created.replayed:
             headers["Idempotent-Replayed"] = "true"
             predictions = _replayed(created, until=until if seconds else None)
         else:
-            if seconds:
+            if allowed:
                 wait_with(waiter, seconds=until - time.monotonic())
             predictions = created.as_told(waiter.ended)
     documents = [prediction_json(prediction, base=base) for prediction in predictions]
@@ -70,7 +70,7 @@ def _replayed(created: Created, *, until: float | None) -> list[Prediction]:
     return predictions
 
 
-def _created(request: HttpRequest, user: User, ask: Ask, *, waiter: Waiter) -> Created:
+def _created(request: HttpRequest, user: User, ask: Ask, *, waiter: Waiter | None) -> Created:
     key = idempotency_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
     once = Once.of(key, [ask.model, ask.sha256, ask.inputs]) if key else None
     # First, since the model may have changed or gone since the call was made.

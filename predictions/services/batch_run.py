@@ -70,9 +70,13 @@ def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine, stop: thre
 def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seconds: float) -> None:
     finished = _finished(batch, endings, run_seconds)
     model = version.model.full_name
+    claim_seconds, answer_seconds = (
+        metrics.claim_seconds.labels(model=model),
+        metrics.answer_seconds.labels(model=model),
+    )
     for job in batch.jobs:
         if job.id in finished:
-            metrics.claim_seconds.labels(model=model).observe(job.waited_seconds)
+            claim_seconds.observe(job.waited_seconds)
     metrics.run_seconds.labels(model=model).observe(run_seconds)
     metrics.batch_rows.labels(model=model).observe(len(batch.jobs))
     replies: dict[int, list[UUID]] = defaultdict(list)
@@ -84,7 +88,7 @@ def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seco
             log.warning("answer_dropped", **fields)
             continue
         replies[job.reply_to].append(job.id)
-        metrics.answer_seconds.labels(model=model).observe(finished[job.id])
+        answer_seconds.observe(finished[job.id])
         metrics.ended.labels(
             model=model,
             version=str(version.number),

@@ -104,6 +104,7 @@ def prediction_create(
     order = _order(user=user, version=version, rows=rows, door=door, request_id=request_id)
     if waiter:
         waiter.expect(order.ids)
+        order.turn, order.waits_on = waiter.over, True
     if earlier := _accepted(order, user=user, once=once):
         return Created(earlier, replayed=True)
     assert order.accepted_at is not None

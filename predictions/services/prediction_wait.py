@@ -16,8 +16,8 @@ from predictions.waiting import Waiter
 
 def prediction_wait(*, ids: Sequence[UUID], seconds: float) -> bool:
     """Wait until all of these have ended; False where the time was over first. Holds no connection meanwhile."""
-    with waiting.post.waiter() as waiter:
-        until = time.monotonic() + seconds
+    with waiting.post.waiter() as waiter, waiting.patience(seconds) as allowed:
+        until = time.monotonic() + allowed
         waiter.expect(ids)
         with suppress(OperationalError, InterfaceError):  # they are accepted: who waits for them still gets an answer
             waiting.post.look(ids)
@@ -28,7 +28,6 @@ def wait_with(waiter: Waiter, *, seconds: float) -> bool:
     """Wait until all that a waiter has expected has ended, from before it was accepted."""
     if not connection.in_atomic_block:
         connection.close()
-    with waiting.patience(seconds) as allowed:
-        over = waiter.over.wait(max(allowed, 0))
+    over = waiter.over.wait(max(seconds, 0))
     deadline.again()
     return over
