@@ -22,7 +22,9 @@ SCHEMA = Schema.from_json(
         "x-style": "table",
     }
 )
-ODD = st.sampled_from([None, True, "1", [], {}, 1e309, float("nan"), 2**70, -(2**63) - 1, 1.5, 17, 91, 18.0])
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, "1", [], {}, 1e309, float("nan"), 2**70, -(2**63) - 1, 1.5, 17, 91, 18.0]
+)
 VALUES = st.integers(18, 90) | st.floats(0, 2.5) | ODD
 
 
