@@ -32,7 +32,7 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends postgresql-client-18 \
  && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --no-create-home --home-dir /var/lib/almanac almanac \
- && install -d -o almanac -g almanac /var/lib/almanac /var/lib/almanac/artifacts /run/almanac
+ && install -d -o almanac -g almanac /var/lib/almanac /var/lib/almanac/artifacts /var/lib/almanac/batches /run/almanac
 COPY --from=packages /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     ALMANAC_HOME=/var/lib/almanac STATIC_ROOT=/srv/almanac/staticfiles

@@ -11,9 +11,11 @@ from mlcore.pixels import Array, decode
 from mlcore.schema import Schema
 from mlcore.transport import LISTS, Layout
 
-__all__ = ["answers", "arguments_of_block", "model_arguments", "same_shape_groups"]
+__all__ = ["answers", "arguments_of_block", "column_arguments", "model_arguments", "same_shape_groups"]
 
 Row = dict[str, Any]
+# Of one field a value for each row, None where there is none; or an array of numbers, NaN where there is none.
+Values = list[Any] | Array
 
 
 def same_shape_groups(schema: Schema, rows: Sequence[Row]) -> list[list[int]]:
@@ -28,11 +30,17 @@ def same_shape_groups(schema: Schema, rows: Sequence[Row]) -> list[list[int]]:
 
 def model_arguments(schema: Schema, rows: Sequence[Row]) -> Any:
     """A DataFrame ("table"), one (batch, columns) array ("matrix"), or arrays by name ("named")."""
+    return column_arguments(schema, [[value_of(field, row) for row in rows] for field in schema.input])
+
+
+def column_arguments(schema: Schema, columns: Sequence[Values]) -> Any:
+    """The same, of the values of each field."""
+    given = list(zip(schema.input, columns, strict=True))
     if schema.style == "table":
-        return _table(schema.input, rows)
+        return _table(given)
     if schema.style == "matrix":
-        return _matrix(schema.input, rows)
-    return {field.name: _array(field, rows) for field in schema.input}
+        return _matrix(given)
+    return {field.name: _array(field, values) for field, values in given}
 
 
 def arguments_of_block(schema: Schema, layout: Layout, block: bytes, *, plain: bool = False) -> Any:
@@ -68,10 +76,10 @@ def _shape(value: Any) -> tuple[int, ...]:
     return (len(value), *_shape(value[0])) if value else (0,)
 
 
-def _table(fields: Sequence[Field], rows: Sequence[Row]) -> Any:
+def _table(given: Sequence[tuple[Field, Values]]) -> Any:
     import pandas as pd  # noqa: PLC0415 - half a second that runners of other formats need not spend
 
-    columns = {field.name: _column(field, rows) for field in fields}
+    columns = {field.name: _column(field, values) for field, values in given}
     dtypes = {column.dtype for column in columns.values()}
     if len(dtypes) == 1:  # as a table of numbers has: in one block it is made many times faster
         return pd.DataFrame(np.column_stack([*columns.values()]), columns=[*columns], dtype=dtypes.pop())
@@ -88,12 +96,13 @@ def _table_of(fields: Sequence[Field], matrix: Array) -> Any:
     return pd.DataFrame({name: matrix[:, at].astype(dtype) for at, (name, dtype) in enumerate(dtypes.items())})
 
 
-def _column(field: Field, rows: Sequence[Row]) -> Array:
+def _column(field: Field, values: Values) -> Array:
     """One column in a dtype that its field decides: alone or among others, a row reads the same."""
-    values = [value_of(field, row) for row in rows]
     dtype = _column_dtype(field)
     if dtype == "datetime64":
         return np.array(["NaT" if value is None else value for value in values], dtype="datetime64[s]")
+    if isinstance(values, np.ndarray) and dtype != "object":
+        return values.astype(dtype)
     # NaN, not None: scikit-learn's imputers and encoders know only that as missing.
     return np.array([np.nan if value is None else value for value in values], dtype=dtype)
 
@@ -110,10 +119,10 @@ def _column_dtype(field: Field) -> str:
     return dtype if complete and dtype in ("int64", "bool") else "float64"
 
 
-def _matrix(fields: Sequence[Field], rows: Sequence[Row]) -> Array:
+def _matrix(given: Sequence[tuple[Field, Values]]) -> Array:
     """(batch, columns): lists and images are laid flat beside the single values."""
-    dtype = _matrix_dtype(fields)
-    columns = [_array(field, rows, dtype=dtype).reshape(len(rows), -1) for field in fields]
+    dtype = _matrix_dtype([field for field, _ in given])
+    columns = [_array(field, values, dtype=dtype).reshape(len(values), -1) for field, values in given]
     return np.concatenate(columns, axis=1)
 
 
@@ -123,10 +132,11 @@ def _matrix_dtype(fields: Sequence[Field]) -> str:
     return "object" if "string" in dtypes else stated.pop() if len(stated) == 1 else "float64"
 
 
-def _array(field: Field, rows: Sequence[Row], *, dtype: str = "") -> Array:
+def _array(field: Field, values: Values, *, dtype: str = "") -> Array:
     """(batch, *shape)"""
     dtype = dtype or field.given_dtype
-    values = [value_of(field, row) for row in rows]
+    if isinstance(values, np.ndarray):
+        return values.astype(object if dtype == "string" else dtype).reshape(len(values), *field.shape)
     if field.image:
         return _images(field, values, dtype)
     if dtype == "datetime64":
@@ -134,7 +144,7 @@ def _array(field: Field, rows: Sequence[Row], *, dtype: str = "") -> Array:
     array = np.array(
         [np.nan if value is None else value for value in values], dtype=object if dtype == "string" else dtype
     )
-    return array.reshape(len(rows), *field.shape) if field.kind not in ("numbers", "tensor") else array
+    return array.reshape(len(values), *field.shape) if field.kind not in ("numbers", "tensor") else array
 
 
 def _images(field: Field, values: list[Any], dtype: str) -> Array:

@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from mlcore.artifacts import ArtifactStore, open_regular
 from mlcore.errors import EngineError, LoadFailed, OutOfMemory, PredictionTimeout, RunnerCrashed, UnsupportedArtifact
 from mlcore.manifest import Manifest
-from mlcore.outcomes import Failure, Outcome, Success, all_failed, error_of, outcomes_of
+from mlcore.outcomes import Failure, Outcome, Success, all_failed, error_of, outcomes_of, says_nothing_of_rows
 from mlcore.processes import end_orphans, engine_mark
 from mlcore.protocol import Message
 from mlcore.runner_process import RunnerProcess, Terms, address_space_bytes, clean_environment
@@ -21,7 +21,7 @@ from mlcore.seats import LEAVE_SECONDS, Seat, Seats
 from mlcore.signature import Signature
 from mlcore.sizes import machine_bytes
 
-__all__ = ["Engine", "Failure", "Inspection", "Loaded", "Outcome", "Success"]
+__all__ = ["Engine", "Failure", "Inspection", "Loaded", "Outcome", "Success", "TableRows"]
 
 MEMORY_LIMIT_BYTES = 4 << 30
 ROOM_SECONDS = 5.0  # to wait for versions at work to make room for another
@@ -51,14 +51,25 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class _Call:
-    """What is asked of a runner. block: the rows as numbers, where they are nothing else."""
+class TableRows:
+    """Some rows of a file of checked ones, and the file that the answers go to."""
 
-    rows: Sequence[dict[str, Any]]
-    block: bytes | None
+    path: Path
+    start: int
+    count: int
+    target: Path
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What is asked of a runner. count: of the outcomes that it answers with; block: the rows, if they are numbers."""
+
+    message: Message
+    count: int
     timeout_seconds: float
     context: dict[str, Any]
     stop: threading.Event | None
+    block: bytes | None = None
 
 
 class Engine:
@@ -115,12 +126,37 @@ class Engine:
             return []
         layout = manifest.layout
         block = layout.block(rows) if layout else None
-        call = _Call(rows, block, manifest.timeout_seconds or timeout_seconds, context or {}, stop)
+        message: Message = {"do": "predict", "rows": rows if block is None else None}
+        seconds = manifest.timeout_seconds or timeout_seconds
+        return self._outcomes(manifest, _Call(message, len(rows), seconds, context or {}, stop, block))
+
+    def predict_table(
+        self,
+        manifest: Manifest,
+        rows: TableRows,
+        *,
+        timeout_seconds: float,
+        context: dict[str, Any] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Outcome:
+        """One outcome for rows that lie in a file; `predict` has the way to the model before it.
+
+        Of a success the output is {"failed": [[position, why], …]}: the rows whose answers do not fit the schema. The
+        others are answered in the target. A shared failure says nothing about any one row: ask for fewer.
+        """
+        message = {"do": "predict_table", **asdict(rows), "path": str(rows.path), "target": str(rows.target)}
+        call = _Call(message, 1, manifest.timeout_seconds or timeout_seconds, context or {}, stop)
+        outcome = self._outcomes(manifest, call, patient=True)[0]
+        if isinstance(outcome, Failure) and rows.count > 1:
+            return replace(outcome, shared=outcome.shared or not says_nothing_of_rows(outcome.reason))
+        return outcome
+
+    def _outcomes(self, manifest: Manifest, call: _Call, *, patient: bool = False) -> list[Outcome]:
         try:
-            with self._seats.held(manifest, stop=stop) as seat:
+            with self._seats.held(manifest, stop=call.stop, patient=patient) as seat:
                 return self._answered(seat, call)
         except EngineError as error:
-            return all_failed(error, rows)
+            return all_failed(error, count=call.count)
 
     def inspect(self, path: Path | str, *, memory_limit_bytes: int | None = None) -> Inspection:
         """What a file is, by loading it in a runner of its own.
@@ -246,14 +282,14 @@ class Engine:
 
 
 def _run(runner: RunnerProcess, call: _Call) -> list[Outcome]:
-    message = {"do": "predict", "rows": call.rows if call.block is None else None, "context": call.context}
+    message = call.message | {"context": call.context}
     try:
         reply = runner.ask(message, block=call.block, timeout_seconds=call.timeout_seconds, stop=call.stop)
-        return outcomes_of(reply, count=len(call.rows))
+        return outcomes_of(reply, count=call.count)
     except EngineError as error:
         if isinstance(error, RunnerCrashed):
             runner.end()
-        return all_failed(error, call.rows)
+        return all_failed(error, count=call.count)
 
 
 def _inspection(reply: Message) -> Inspection:

@@ -1,6 +1,5 @@
 """What becomes of a row, and how a runner's reply is read, which is not taken on trust."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +43,15 @@ class Failure:
 Outcome = Success | Failure
 
 
-def all_failed(error: EngineError, rows: Sequence[object]) -> list[Outcome]:
-    """The outcome of rows that one error has taken together."""
-    says_nothing_of_rows = isinstance(error, LoadFailed | ArtifactIntegrity)
-    shared = isinstance(error, CallStopped) or (len(rows) > 1 and not says_nothing_of_rows)
-    return [Failure(error.reason, str(error), error.traceback, shared)] * len(rows)
+def says_nothing_of_rows(reason: str) -> bool:
+    """Whether a failure comes before any row is looked at: with fewer rows it would be the same."""
+    return reason in (LoadFailed.reason, ArtifactIntegrity.reason)
+
+
+def all_failed(error: EngineError, *, count: int) -> list[Outcome]:
+    """The outcome of so many rows that one error has taken together."""
+    shared = isinstance(error, CallStopped) or (count > 1 and not says_nothing_of_rows(error.reason))
+    return [Failure(error.reason, str(error), error.traceback, shared)] * count
 
 
 def outcomes_of(reply: Message, *, count: int) -> list[Outcome]:

@@ -49,8 +49,8 @@ def bounds_of(field: Field) -> tuple[Any, Any]:
     """The lowest and the highest that a number may be: what its dtype can hold, narrowed by the field's own bounds."""
     if field.kind == "number":
         limit = FLOATS.get(field.dtype, FLOATS["float64"])
-        return _bounds(field, -limit, limit)
-    return _bounds(field, *INTEGERS[field.dtype if field.dtype in INTEGERS else "int64"])
+        return bounds(field, -limit, limit)
+    return bounds(field, *INTEGERS[field.dtype if field.dtype in INTEGERS else "int64"])
 
 
 def _number_rule(field: Field) -> Rule:
@@ -85,7 +85,8 @@ def _integer_rule(field: Field) -> Rule:
     return rule
 
 
-def _bounds(field: Field, least: float, most: float) -> tuple[Any, Any]:
+def bounds(field: Field, least: float, most: float) -> tuple[Any, Any]:
+    """These bounds, narrowed by the field's own."""
     low = least if field.minimum is None else max(least, cast(float, field.minimum))
     return low, most if field.maximum is None else min(most, cast(float, field.maximum))
 

@@ -30,6 +30,8 @@ from mlcore.errors import EngineError, InvalidOutput, LoadFailed, ModelError, Ou
 from mlcore.protocol import Message
 from mlcore.runtimes import LoadedModel, identify, is_safe, runtime
 from mlcore.schema import Schema
+from mlcore.tables.layout import answer_columns
+from mlcore.tables.running import answer_table, goes_by_columns, rows_of, table_rows, write_outputs
 from mlcore.transport import BYTES_OF_A_NUMBER, layout_of
 
 # Libraries that have errors of their own for what MemoryError says.
@@ -47,6 +49,7 @@ class Runner:
             "load": self.load,
             "inspect": self.inspect,
             "predict": self.predict,
+            "predict_table": self.predict_table,
         }
 
     def answer(self, message: Message) -> Message:
@@ -104,6 +107,26 @@ class Runner:
                 outcomes[index] = outcome
         return outcomes
 
+    def predict_table(self, message: Message) -> Message:
+        """Answer some rows of a checked part, into a file; one outcome for all of them, which names those that fail."""
+        started = time.monotonic()
+        schema, target = self.schema, Path(message["target"])
+        table = table_rows(Path(message["path"]), start=message["start"], count=message["count"])
+        facts = {**message["context"], "rows": table.num_rows}
+        if goes_by_columns(schema):
+            try:
+                wrong = answer_table(schema, self.model, table, classes=self.classes, target=target)
+            except BaseException as error:
+                return {"outcomes": [{**fault(error), "shared": table.num_rows > 1}]}
+        else:
+            outcomes = self.predict({"rows": rows_of(schema, table), "context": message["context"]})["outcomes"]
+            shared = next((each for each in outcomes if each.get("shared")), None)
+            if shared:
+                return {"outcomes": [shared]}
+            wrong = write_outputs(answer_columns(schema), [_plain_outcome(each) for each in outcomes], target)
+        log("table_run", {**facts, "failed": len(wrong), "seconds": round(time.monotonic() - started, 6)})
+        return {"outcomes": [{"output": {"failed": wrong}}]}
+
     def _forward(self, arguments: Callable[[], Any], *, count: int) -> list[Message]:
         try:
             raw = self.model.predict(arguments())
@@ -111,6 +134,14 @@ class Runner:
         except BaseException as error:
             return [{**fault(error), "shared": count > 1}] * count
         return [outcome(output) for output in outputs]
+
+
+def _plain_outcome(answered: Message) -> dict[str, Any] | InvalidOutput:
+    """An outcome of one row as it was before it was made to travel."""
+    if "output" in answered:
+        output: dict[str, Any] = orjson.loads(orjson.dumps(answered["output"]))
+        return output
+    return InvalidOutput(answered["message"])
 
 
 def loaded(data: bytes, message: Message) -> LoadedModel:

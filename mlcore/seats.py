@@ -11,6 +11,7 @@ from mlcore.errors import CallStopped
 from mlcore.manifest import Manifest
 from mlcore.runner_process import LOOK_SECONDS, RunnerProcess
 
+GIVING_WAY_SECONDS = 0.5  # that who is patient leaves a version to others, before taking a turn all the same
 LEAVE_SECONDS = 1.0  # for a runner that was told to go
 BARE_BYTES = 128 << 20  # an interpreter with a model's libraries, about
 
@@ -21,6 +22,7 @@ class Seat:
 
     manifest: Manifest
     users: int = 0  # calls that hold or await the lock
+    hurried: int = 0  # those of them that are not patient
     size_bytes: int = 0  # of its runner when it was last looked at, or as expected of one that is being loaded
     runner: RunnerProcess | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -60,12 +62,15 @@ class Seats:
         self._changed = threading.Condition()
 
     @contextmanager
-    def held(self, manifest: Manifest, *, stop: threading.Event | None) -> Iterator[Seat]:
-        """The version's seat, held alone. Raises: CallStopped while it waits for that."""
+    def held(self, manifest: Manifest, *, stop: threading.Event | None, patient: bool = False) -> Iterator[Seat]:
+        """The version's seat, held alone. patient: others who want it go first. Raises: CallStopped while it waits."""
         with self._changed:
             seat = self._seats.setdefault(manifest.content_id, Seat(manifest))
             self._seats.move_to_end(manifest.content_id)
             seat.users += 1
+            seat.hurried += not patient
+            if patient:
+                self._changed.wait_for(lambda: not seat.hurried, timeout=GIVING_WAY_SECONDS)
         try:
             _await(seat.lock, stop)
             try:
@@ -74,7 +79,7 @@ class Seats:
                 seat.weigh()
                 seat.lock.release()
         finally:
-            self._leave(seat)
+            self._leave(seat, patient=patient)
 
     def make_room(self, newcomer: Seat, *, seconds: float, stop: threading.Event | None) -> None:
         """Put out whoever is idle until the newcomer fits. Where all are at work, wait a while; then let it in anyway.
@@ -141,9 +146,10 @@ class Seats:
                 count, held = count - 1, held - seat.size_bytes
         return surplus
 
-    def _leave(self, seat: Seat) -> None:
+    def _leave(self, seat: Seat, *, patient: bool) -> None:
         with self._changed:
             seat.users -= 1
+            seat.hurried -= not patient
             if not (seat.users or seat.is_warm) and self._seats.get(seat.manifest.content_id) is seat:
                 del self._seats[seat.manifest.content_id]
             surplus = self._take_surplus(seat, seat.size_bytes) if seat.is_warm else []

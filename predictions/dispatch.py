@@ -129,6 +129,12 @@ def notify(version_id: int) -> None:
     _tell_workers(RING_CHANNEL, str(version_id))
 
 
+def ring_lane(version_id: int, lane: int) -> None:
+    """Ring for a lane that is not the live one, through PostgreSQL. Unheard, idle workers find the work by looking."""
+    if settings.RINGS:
+        _tell_workers(RING_CHANNEL, f"{version_id}/{lane}")
+
+
 def run_canceled(token: UUID) -> None:
     """Tell the worker which holds this token that it may work for nobody. Unheard, it finds out when it renews."""
     _tell_workers(CANCEL_CHANNEL, str(token))

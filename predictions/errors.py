@@ -76,6 +76,36 @@ class QueueFull(Refusal):
     retryable = True
 
 
+class FileRefused(Refusal):
+    """The file cannot be used."""
+
+
+class FileTooLarge(Refusal):
+    """The file is larger than this server takes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"A batch file may have {limit_bytes:,} bytes at most. Send it in several files.")
+
+
+class NoRoom(Refusal):
+    """The disk for batch files is full. Nothing was accepted; tell whoever runs this server."""
+
+    retryable = True
+
+
+class TooManyBatches(Refusal):
+    """One person has as many batches under way as one person may."""
+
+    retryable = True
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"One person may have {limit} batches under way. Wait until one has ended, or cancel one.")
+
+
+class BatchUnanswered(Refusal):
+    """The batch has no answers to hand out: it has not ended, or did not succeed."""
+
+
 class StillRunning(Refusal):
     """A prediction that has not ended cannot be deleted. Cancel it first, or wait for its end."""
 

@@ -40,6 +40,11 @@ class PredictionFilter(django_filters.FilterSet):
         method="by_words", label="Search", help_text="Text in the input, the output or the error, or an id."
     )
 
+    def filter_queryset(self, queryset: PredictionQuerySet) -> PredictionQuerySet:
+        """Leave out the parts of batch files, unless they are asked for."""
+        found: PredictionQuerySet = super().filter_queryset(queryset)
+        return found if self.form.cleaned_data["door"] else found.single()
+
     def by_model(self, queryset: PredictionQuerySet, _: str, full_name: str) -> PredictionQuerySet:
         """Narrow to a model's predictions."""
         owner, _, name = full_name.partition("/")

@@ -22,6 +22,7 @@ from django.db.backends.utils import CursorWrapper as Cursor
 from config.postgres import deadline
 from config.postgres.base import is_away
 from predictions import dispatch, waiting
+from predictions.models import Lane
 
 MOST_ROWS = 1000  # in one statement, unless one order alone has more
 WAIT_SECONDS = 1.2
@@ -29,8 +30,9 @@ WAIT_SECONDS = 1.2
 INSERT = """
     with given as (
         select * from unnest(%(ids)s::uuid[], %(users)s::int[], %(versions)s::int[], %(doors)s::smallint[],
-            %(calls)s::uuid[], %(requests)s::text[], %(inputs)s::text[], %(warnings)s::text[]) with ordinality
-            given(id, user_id, version_id, door, call_id, request_id, input, warnings, place)),
+            %(calls)s::uuid[], %(requests)s::text[], %(inputs)s::text[], %(warnings)s::text[],
+            %(lanes)s::smallint[], %(replies)s::int[]) with ordinality
+            given(id, user_id, version_id, door, call_id, request_id, input, warnings, lane, reply_to, place)),
     asked as (
         insert into prediction (id, user_id, version_id, door, call_id, request_id, input, warnings, status, attempts,
             data_removed)
@@ -38,7 +40,7 @@ INSERT = """
         from given order by place),
     waits as (
         insert into job (id, version_id, lane, user_id, request_id, reply_to, attempts, solo)
-        select id, version_id, 0, user_id, request_id, %(reply_to)s, 0, false from given order by place)
+        select id, version_id, lane, user_id, request_id, reply_to, 0, false from given order by place)
     select statement_timestamp()"""
 
 
@@ -54,6 +56,8 @@ class Order:
     ids: Sequence[UUID]
     inputs: Sequence[str]
     warnings: Sequence[str | None]
+    lane: int = Lane.LIVE
+    reply_to: int = waiting.REPLY_TO
     accepted_at: datetime | None = None
     error: Exception | None = None
     turn: threading.Event = field(default_factory=threading.Event)  # it is to lead, or it is over
@@ -185,7 +189,8 @@ def insert(cursor: Cursor, group: Sequence[Order], *, begin: str = "") -> dateti
         "requests": [order.request_id for order, _ in rows],
         "inputs": [order.inputs[index] for order, index in rows],
         "warnings": [order.warnings[index] for order, index in rows],
-        "reply_to": waiting.REPLY_TO,
+        "lanes": [int(order.lane) for order, _ in rows],
+        "replies": [order.reply_to for order, _ in rows],
     }
     cursor.execute(begin + INSERT, parameters)
     accepted_at: datetime = cursor.fetchone()[0]

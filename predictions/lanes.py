@@ -1,9 +1,15 @@
-"""The lanes of a worker: one a version, each claiming, running and finishing until nothing waits."""
+"""The lanes of a worker: of a version one for rows that somebody waits for, and one for parts of batch files.
+
+Each claims, runs and finishes until nothing waits. Where both turn they share the model, and live rows go first.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -13,10 +19,12 @@ from django.db import connection
 from accounts.recent import Recent
 from config.postgres.base import is_away
 from mlcore.engine import Engine
+from mlcore.tables.answered import Pace
 from predictions import dispatch
-from predictions.models import ModelVersion
+from predictions.models import Lane, ModelVersion
 from predictions.services.batch_run import batch_run, timeout_seconds
 from predictions.services.lease_renew import lease_renew
+from predictions.services.part_run import part_run
 from predictions.services.prediction_claim import Batch, prediction_claim
 
 log = structlog.get_logger(__name__)
@@ -24,6 +32,9 @@ log = structlog.get_logger(__name__)
 SOLO_AT_LEAST_EVERY = 8  # claims; more often where nothing else waits
 CLOSING_SECONDS = 5.0  # to hand back what a runner was ended in
 SPARE_SECONDS = 10.0  # to start a runner, to end one, and to finish
+PART_SECONDS = 21_600.0  # for a part, whose every call has the version's own limit
+
+Key = tuple[int, Lane]
 
 
 @dataclass(frozen=True)
@@ -43,18 +54,21 @@ class Lanes:
         self._versions: Recent[ModelVersion] = Recent()
         self._stopping = threading.Event()
         self._changed = threading.Condition()  # of a reentrant lock
-        self._turning: dict[int, bool] = {}  # True: rung again since the lane began to claim
+        self._turning: dict[Key, bool] = {}  # True: rung again since the lane began to claim
         self._held: dict[UUID, Held] = {}
 
-    def start(self, version_id: int) -> None:
+    def start(self, version_id: int, lane: Lane = Lane.LIVE) -> None:
         """Turn a version's lane in a thread of our own, as a ring does in one of Celery's."""
-        if self._reserve(version_id):
-            threading.Thread(target=self._work, args=(version_id,), name=f"lane-{version_id}", daemon=True).start()
+        key = (version_id, lane)
+        if self._reserve(key):
+            name = f"lane-{version_id}" if lane == Lane.LIVE else f"batch-lane-{version_id}"
+            threading.Thread(target=self._work, args=(key,), name=name, daemon=True).start()
 
     def turn(self, version_id: int) -> None:
         """Work until nothing waits for the version; where its lane turns already, have that claim once more."""
-        if self._reserve(version_id):
-            self._work(version_id)
+        key = (version_id, Lane.LIVE)
+        if self._reserve(key):
+            self._work(key)
 
     def renew(self, token: UUID | None = None) -> None:
         """Renew the leases of what runs now, or of this batch; end a run that has no job left: it works for nobody."""
@@ -82,47 +96,81 @@ class Lanes:
         with self._changed:
             self._changed.wait_for(lambda: not self._turning, timeout=CLOSING_SECONDS)
 
-    def _reserve(self, version_id: int) -> bool:
+    def _reserve(self, key: Key) -> bool:
         """Take a version's lane, or have who holds it claim once more."""
         with self._changed:
             if self._stopping.is_set():
                 return False
-            if version_id in self._turning:
-                self._turning[version_id] = True
+            if key in self._turning:
+                self._turning[key] = True
                 return False
-            self._turning[version_id] = False
+            self._turning[key] = False
             return True
 
-    def _work(self, version_id: int) -> None:
+    def _work(self, key: Key) -> None:
+        version_id, lane = key
+        drain = self._drain if lane == Lane.LIVE else partial(self._drain_batches, pace=Pace())
         try:
-            self._drain(version_id)
-            while self._goes_on(version_id):
-                self._drain(version_id)
+            drain(version_id)
+            while self._goes_on(key):
+                drain(version_id)
         except Exception as error:
             log_error(error, version_id=version_id)
-            self._end(version_id)
+            self._end(key)
         finally:
             connection.close()
-            dispatch.lane_ended(version_id)
+            if lane == Lane.LIVE:
+                dispatch.lane_ended(version_id)
 
-    def _goes_on(self, version_id: int) -> bool:
+    def _goes_on(self, key: Key) -> bool:
         """Take up a ring that came meanwhile, or end the lane: one step, so that none falls between."""
         with self._changed:
-            if self._turning[version_id] and not self._stopping.is_set():
-                self._turning[version_id] = False
+            if self._turning[key] and not self._stopping.is_set():
+                self._turning[key] = False
                 return True
-            self._end(version_id)
+            self._end(key)
             return False
 
-    def _end(self, version_id: int) -> None:
+    def _end(self, key: Key) -> None:
         with self._changed:
-            del self._turning[version_id]
+            del self._turning[key]
             self._changed.notify_all()
 
-    def _drain(self, version_id: int) -> None:
-        version = self._versions.get(version_id, lambda: answering(version_id))
+    def _drain_batches(self, version_id: int, *, pace: Pace) -> None:
+        """Run parts one at a time: several workers then share a file."""
+        version = self._answering(version_id)
+        after_user = 0
+        while version and not self._stopping.is_set():
+            claim = self._claim_part(version, after_user=after_user) or self._claim_part(version, solo=True)
+            if claim:
+                with self._holding(claim) as stop:
+                    part_run(claim=claim, version=version, engine=self.engine, pace=pace, stop=stop)
+            elif after_user == 0:
+                return
+            after_user = claim.jobs[0].user_id if claim else 0  # each user's file in turn
+
+    def _answering(self, version_id: int) -> ModelVersion | None:
+        """Return the version, as it was a second ago at most; None where it was withdrawn."""
+        versions = ModelVersion.objects.answering().select_related("model")
+        version = self._versions.get(version_id, lambda: versions.filter(pk=version_id).first())
         if version is None:
             log.info("lane_without_version", version_id=version_id)
+        return version
+
+    def _claim_part(self, version: ModelVersion, *, after_user: int = 0, solo: bool = False) -> Batch | None:
+        return prediction_claim(
+            version_id=version.pk,
+            lane=Lane.BATCH,
+            limit=1,
+            run_seconds=PART_SECONDS,
+            after_user=after_user,
+            solo=solo,
+            lowest=self.lowest.get(version.pk, 0),
+        )
+
+    def _drain(self, version_id: int) -> None:
+        version = self._answering(version_id)
+        if version is None:
             return
         after_user = claims = 0
         while not self._stopping.is_set():
@@ -150,19 +198,20 @@ class Lanes:
         )
 
     def _run(self, batch: Batch, version: ModelVersion) -> None:
+        with self._holding(batch) as stop:
+            batch_run(batch=batch, version=version, engine=self.engine, stop=stop)
+
+    @contextmanager
+    def _holding(self, batch: Batch) -> Iterator[threading.Event]:
+        """Have the leases renewed meanwhile; yield what is set once nobody waits for it any more."""
         held = Held(batch)
         with self._changed:
             self._held[batch.token] = held
         try:
-            batch_run(batch=batch, version=version, engine=self.engine, stop=held.stop)
+            yield held.stop
         finally:
             with self._changed:
                 del self._held[batch.token]
-
-
-def answering(version_id: int) -> ModelVersion | None:
-    """Return a version that was not withdrawn."""
-    return ModelVersion.objects.answering().select_related("model").filter(pk=version_id).first()
 
 
 def last_of_many(batch: Batch | None) -> int:

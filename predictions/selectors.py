@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from predictions.models import Batch
+
 # Counting millions of rows takes seconds; past this a page says "more than".
 COUNTED_ROWS = 10_000
 TIMED_ROWS = 200
@@ -17,12 +19,14 @@ FIGURES = """
     cross join lateral (
         select count(*) as number from (
             select 1 from prediction join predictions_modelversion version on version.id = prediction.version_id
-            where version.model_id = model.id limit %(counted)s + 1) found) counted
+            where version.model_id = model.id and prediction.door <> 5
+            limit %(counted)s + 1) found) counted
     cross join lateral (
         select percentile_cont(0.5) within group (order by latest.seconds) as seconds from (
             select extract(epoch from completed_at - created_at) as seconds
             from predictions_alias alias join prediction on prediction.version_id = alias.version_id
             where alias.model_id = model.id and alias.name = 'champion' and status = 'succeeded'
+                and prediction.door <> 5
             order by prediction.id desc limit %(timed)s) latest) timed"""
 
 
@@ -53,7 +57,7 @@ WAITING = """
             - ('x' || substr(replace(min(job.id::text), '-', ''), 1, 12))::bit(48)::bigint / 1000.0::float
     from job join predictions_modelversion version on version.id = job.version_id
         join predictions_registeredmodel model on model.id = version.model_id
-    where job.token is null group by 1"""
+    where job.token is null and job.lane = 0 group by 1"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,37 @@ def waiting_by_model() -> list[Waiting]:
     with connection.cursor() as cursor:
         cursor.execute(WAITING)
         return [Waiting(model, number, max(seconds, 0.0)) for model, number, seconds in cursor.fetchall()]
+
+
+PARTS = """
+    select count(*), count(*) filter (where status <> 'starting'), coalesce(sum((output->>'rows')::bigint), 0)::bigint,
+        coalesce(sum((output->>'failed')::bigint), 0)::bigint,
+        extract(epoch from coalesce(max(completed_at), now()) - min(started_at))::float,
+        extract(epoch from now() - min(started_at))::float
+    from prediction where call_id = %s and door = 5 and (input->>'part')::int > 0"""
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """How far a batch is. seconds_left: None where nothing tells yet, or nothing is left."""
+
+    parts: int = 0
+    parts_done: int = 0
+    rows_done: int = 0
+    rows_failed: int = 0
+    rows_per_second: float | None = None
+    seconds_left: float | None = None
+
+
+def batch_progress(batch: Batch) -> BatchProgress:
+    """Return how far a batch is, by the parts of it that have ended."""
+    with connection.cursor() as cursor:
+        cursor.execute(PARTS, [str(batch.pk)])
+        parts, done, rows, failed, worked, since = cursor.fetchone()
+    seconds = (worked if batch.is_over else since) or 0.0
+    rate = rows / seconds if rows and seconds > 0 else None
+    left = None if batch.is_over or rate is None else max((batch.rows or 0) - rows, 0) / rate
+    return BatchProgress(parts, done, rows, failed, rate, left)
 
 
 PULSES = """

@@ -24,7 +24,8 @@ from predictions import dispatch, metrics
 from predictions.engines import engine_of_settings
 from predictions.lanes import Lanes
 from predictions.loops import forever
-from predictions.models import WorkerPulse
+from predictions.models import Lane, WorkerPulse
+from predictions.services.batch_settle import batches_settle
 from predictions.services.prediction_sweep import prediction_sweep
 from predictions.services.worker_pulse import worker_pulse
 from predictions.watchdog import Watchdog
@@ -36,15 +37,16 @@ SWEEP_SECONDS = (2.0, 4.0)
 LISTEN_SECONDS = 1.0
 ENDS_SOON_SECONDS = 1.0  # a run that would have ended by then is not worth a runner, which takes longer to load
 
-# A walk along the index: one look-up a version, however many rows wait.
-WAITING_VERSIONS = """
+# A walk along the index: one look-up a lane, however many rows wait.
+WAITING_LANES = """
     with recursive seen as (
-        (select version_id from job order by version_id limit 1)
+        (select version_id, lane from job order by version_id, lane limit 1)
         union all
-        select (select version_id from job where job.version_id > seen.version_id order by version_id limit 1)
-        from seen where seen.version_id is not null)
-    select version_id from seen where exists (
-        select from job where job.version_id = seen.version_id and token is null)"""
+        select next.* from seen cross join lateral (
+            select version_id, lane from job where (job.version_id, job.lane) > (seen.version_id, seen.lane)
+            order by version_id, lane limit 1) next)
+    select version_id, lane from seen where exists (
+        select from job where job.version_id = seen.version_id and job.lane = seen.lane and token is null)"""
 
 
 class Worker:
@@ -111,16 +113,17 @@ class Worker:
                 if settings.IDLE_LOOK_SECONDS and time.monotonic() - looked_at >= settings.IDLE_LOOK_SECONDS:
                     looked_at = time.monotonic()
                     with connection.cursor() as cursor:
-                        cursor.execute(WAITING_VERSIONS)
-                        for (version_id,) in cursor.fetchall():
-                            self.lanes.start(version_id)
+                        cursor.execute(WAITING_LANES)
+                        for version_id, lane in cursor.fetchall():
+                            self.lanes.start(version_id, Lane(lane))
         finally:
             raw.close()
 
     def _hear(self, channel: str, payload: str, canceled: dict[UUID, float]) -> None:
         try:
             if channel == dispatch.RING_CHANNEL:
-                self.lanes.start(int(payload))
+                version_id, _, lane = payload.partition("/")
+                self.lanes.start(int(version_id), Lane(int(lane or Lane.LIVE)))
             else:
                 canceled[UUID(payload)] = time.monotonic() + ENDS_SOON_SECONDS
         except ValueError:
@@ -138,8 +141,10 @@ class Worker:
         if swept.handed_back or swept.lost or swept.withdrawn:
             log.warning("swept", handed_back=swept.handed_back, lost=swept.lost, withdrawn=swept.withdrawn)
         self.lanes.lowest = swept.lowest
+        batches_settle()
         for version_id in swept.versions:
-            self.lanes.start(version_id)
+            for lane in Lane:
+                self.lanes.start(version_id, lane)
         self._stopping.wait(random.uniform(*SWEEP_SECONDS))  # noqa: S311
 
 

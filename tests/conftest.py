@@ -135,6 +135,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of this test session's processes."""
     folder = tmp_path_factory.mktemp("home")
     settings.ARTIFACTS_DIR = folder / "artifacts"
+    settings.BATCHES_DIR = folder / "batches"
     return folder
 
 
@@ -157,6 +158,7 @@ def child_environment(home: Path, **extra: str) -> dict[str, str]:
         "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
         "ALMANAC_HOME": str(home),
         "ARTIFACTS_DIR": str(settings.ARTIFACTS_DIR),
+        "BATCHES_DIR": str(settings.BATCHES_DIR),
         "ALMANAC_LOCAL": "1",
         "LOG_LEVEL": "INFO",
         "WORKER_GRACE_SECONDS": "20",

@@ -90,7 +90,7 @@ def run(commands: str, *, folder: Path, environment: dict[str, str]) -> str:
 
 def test_the_commands_do_what_is_said(copy: Path, served: tuple[dict[str, str], str]) -> None:
     environment, said = served
-    serve, test, deploy, ask = blocks("README.md")
+    serve, test, deploy, ask, batch = blocks("README.md")
     assert (serve, test) == ("make serve\n", "make test\n")
 
     address = re.search(r"Almanac runs at (\S+)", said)
@@ -102,3 +102,6 @@ def test_the_commands_do_what_is_said(copy: Path, served: tuple[dict[str, str], 
     assert f"{address[1]}/models/me/wine" in run(deploy, folder=copy, environment=environment)
     answer = json.loads(run(ask.replace("http://127.0.0.1:8000", address[1]), folder=copy, environment=environment))
     assert (answer["model"], answer["status"], answer["output"]["label"]) == ("me/wine", "succeeded", "class_0")
+
+    assert "178 rows answered" in run(batch, folder=copy, environment=environment)
+    assert (copy / "mine" / "answers.csv").read_text().startswith('"row","label","score"')

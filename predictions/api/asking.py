@@ -60,7 +60,7 @@ def asked(body: object, *, model: str = "") -> Ask:
     errors += [FieldError(name, message, "unsupported") for name, message in NOT_YET.items() if body.get(name)]
     many = "inputs" in body
     inputs = _inputs(body, errors)
-    named, sha256 = _version(body, errors, in_address=bool(model))
+    named, sha256 = version_named(body, errors, in_address=bool(model))
     if errors:
         raise InvalidBody(errors)
     return Ask(inputs, many, model or named, sha256)
@@ -79,7 +79,7 @@ def _inputs(body: dict[str, Any], errors: list[FieldError]) -> list[object]:
     return inputs
 
 
-def _version(body: dict[str, Any], errors: list[FieldError], *, in_address: bool) -> tuple[str, str]:
+def version_named(body: dict[str, Any], errors: list[FieldError], *, in_address: bool = False) -> tuple[str, str]:
     """Return model and version id. As with Replicate, `version` may also be owner/name:id or owner/name."""
     given = {name: body[name] for name in ("version", "model") if body.get(name) is not None}
     if in_address:

@@ -17,6 +17,15 @@ from predictions.pages import CURSORS
 
 Operation = dict[str, Any]
 
+# Of answers and errors: what the address may ask for, and its media type.
+FILE_FORMATS = {
+    "csv": "text/csv",
+    "csv.gz": "application/gzip",
+    "ndjson": "application/x-ndjson",
+    "ndjson.gz": "application/gzip",
+    "parquet": "application/vnd.apache.parquet",
+}
+
 # What any call may be refused with, what one about something that may not be there, and what one that asks.
 REFUSED = {
     400: "The address or the body cannot be read.",
@@ -151,6 +160,30 @@ PREDICTION_CANCEL = {
     **_get("predictions.cancel", "Take back a prediction; one that has ended stays as it is", shape("Prediction")),
     "request": None,
 }
+_FILE: Shape = {"type": "string", "format": "binary"}
+_FILE_FORMAT = OpenApiParameter("format", TEXT, enum=[*FILE_FORMATS], description="`csv`, if not given.")
+
+
+def _file(id: str, summary: str) -> Operation:
+    files = {(200, type): OpenApiResponse(_FILE, "The file.") for type in sorted(set(FILE_FORMATS.values()))}
+    refused = {(409, PROBLEM_TYPE): OpenApiResponse(shape("Problem"), "The batch has not succeeded.")}
+    return {**_get(id, summary, {}, _FILE_FORMAT), "responses": files | refused}
+
+
+BATCH_CREATE: Operation = {
+    "operation_id": "batches.create",
+    "summary": "Have a file of rows answered: CSV, Parquet or NDJSON, text also packed by gzip, bz2 or zstd",
+    "request": {"multipart/form-data": shape("BatchUpload"), "application/json": shape("BatchReference")},
+    "responses": {201: OpenApiResponse(shape("Batch"), "Accepted, and kept.")},
+}
+BATCH_LIST = _get("batches.list", "List your batch files, newest first", page_of("Batch"), *_page_parameters(NUMBERS))
+BATCH_GET = _get("batches.get", "Look at a batch file: how far it is", shape("Batch"))
+BATCH_CANCEL = {
+    **_get("batches.cancel", "Take back a batch file; one that has ended stays as it is", shape("Batch")),
+    "request": None,
+}
+BATCH_ANSWERS = _file("batches.answers", "The answers in the order of the rows, each with its row's number")
+BATCH_ERRORS = _file("batches.errors", "What is wrong with the rows that have no answer")
 MODEL_LIST = _get("models.list", "List the models", page_of("Model"), *_page_parameters(NUMBERS))
 MODEL_GET = _get("models.get", "Look at a model", shape("Model"), OWNER, NAME)
 VERSION_LIST = _get(

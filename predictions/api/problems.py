@@ -16,14 +16,19 @@ from mlcore.fields import FieldError
 from predictions.api.parsing import BodyTooLarge
 from predictions.api.rendering import PROBLEM_TYPE
 from predictions.errors import (
+    BatchUnanswered,
+    FileRefused,
+    FileTooLarge,
     InvalidInput,
     KeyBusy,
     KeyReused,
+    NoRoom,
     NothingAnswers,
     QueueFull,
     Refusal,
     RegistrationRefused,
     StillRunning,
+    TooManyBatches,
     TooManyWaiting,
     VersionWithdrawn,
 )
@@ -52,6 +57,11 @@ STATUSES: dict[type[Refusal], HTTPStatus] = {
     InvalidQuery: HTTPStatus.BAD_REQUEST,
     InvalidCursor: HTTPStatus.BAD_REQUEST,
     InvalidHeader: HTTPStatus.BAD_REQUEST,
+    BatchUnanswered: HTTPStatus.CONFLICT,
+    FileRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FileTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    NoRoom: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManyBatches: HTTPStatus.TOO_MANY_REQUESTS,
     NothingAnswers: HTTPStatus.NOT_FOUND,
     VersionWithdrawn: HTTPStatus.CONFLICT,
     KeyBusy: HTTPStatus.CONFLICT,

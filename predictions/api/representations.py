@@ -6,7 +6,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from predictions.models import CHAMPION, Door, ModelVersion, Prediction, Reason, RegisteredModel
+from predictions.models import CHAMPION, Batch, Door, ModelVersion, Prediction, Reason, RegisteredModel, Status
+from predictions.selectors import BatchProgress
 from predictions.services.predictions_export import masked, output_fields
 
 COG_VERSION = "0.9.9"  # the client parses it; nothing else depends on it
@@ -61,6 +62,36 @@ def prediction_row_json(prediction: Prediction, *, base: str) -> Document:
     if prediction.output is not None:
         document["output"] = masked(prediction.output, output_fields(prediction.version))
     return document
+
+
+def batch_json(batch: Batch, *, base: str, progress: BatchProgress) -> Document:
+    """Return one batch file with how far it is."""
+    address = f"{base}/api/v1/batches/{batch.pk}"
+    urls = {"get": address, "cancel": f"{address}/cancel"}
+    if batch.status == Status.SUCCEEDED:
+        urls |= {"answers": f"{address}/answers", "errors": f"{address}/errors"}
+    return {
+        "id": batch.pk,
+        "model": batch.version.model.full_name,
+        "version": batch.version.sha256,
+        "status": batch.status,
+        "file_name": batch.file_name,
+        "input_sha256": batch.input_sha256,
+        "size_bytes": batch.size_bytes,
+        "format": batch.format,
+        "rows": batch.rows,
+        "rows_done": progress.rows_done,
+        "rows_failed": progress.rows_failed,
+        "parts": batch.parts,
+        "parts_done": progress.parts_done,
+        "rows_per_second": progress.rows_per_second,
+        "seconds_left": progress.seconds_left,
+        "reason": batch.reason,
+        "error": batch.error,
+        "created_at": batch.created_at,
+        "completed_at": batch.completed_at,
+        "urls": urls,
+    }
 
 
 def version_json(version: ModelVersion) -> Document:

@@ -51,6 +51,12 @@ SHA256: Shape = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 TEXTS: Shape = {"type": "array", "items": TEXT}
 INPUT = _said(OBJECT, "One value for each field of the version's own Input. Files travel as data URIs.")
 
+BATCH_OPTIONS: Shape = {
+    "version": _said(TEXT, "A version's id, also as `owner/name:id`; or `owner/name`."),
+    "model": _said(TEXT, "`owner/name`, or `owner/name@alias`."),
+    "ignore_extra_columns": _said(FLAG, "Leave out columns that the model does not know."),
+}
+
 FIELD_ERRORS: Shape = {
     "type": "array",
     "items": _object(field=_said(TEXT, "Such as `age`, `values[3]` or `inputs[3].age`."), message=TEXT, code=TEXT),
@@ -114,6 +120,48 @@ SHAPES: dict[str, Shape] = {
         data_removed=FLAG,
         door=TEXT,
         urls=_object(get=URL, cancel=URL, web=URL),
+    ),
+    "BatchUpload": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "file": {"type": "string", "format": "binary"},
+            **BATCH_OPTIONS,
+        },
+        "required": ["file"],
+        "oneOf": [{"required": ["version"]}, {"required": ["model"]}],
+    },
+    "BatchReference": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "path": _said(TEXT, "Of a file in the server's own store, where it has one."),
+            **BATCH_OPTIONS,
+        },
+        "required": ["path"],
+        "oneOf": [{"required": ["version"]}, {"required": ["model"]}],
+    },
+    "Batch": _object(
+        id={"type": "string", "format": "uuid"},
+        model=TEXT,
+        version=SHA256,
+        status={"enum": Status.values},
+        file_name=TEXT,
+        input_sha256=SHA256,
+        size_bytes=COUNT,
+        format={"enum": ["csv", "parquet", "ndjson"]},
+        rows=_said(_or_null(COUNT), "In the file; null before it has been cut into parts."),
+        rows_done=COUNT,
+        rows_failed=_said(COUNT, "Of those done; they stand in the errors file."),
+        parts=_or_null(COUNT),
+        parts_done=COUNT,
+        rows_per_second=_or_null(NUMBER),
+        seconds_left=_or_null(NUMBER),
+        reason=_said(_or_null(TEXT), "Why it failed: as of a prediction, or `invalid_file`."),
+        error=_or_null(TEXT),
+        created_at=TIME,
+        completed_at=_or_null(TIME),
+        urls=_object(get=URL, cancel=URL, answers=URL, errors=URL, optional=("answers", "errors")),
     ),
     "Version": _object(
         id=SHA256,

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from predictions.api import account, documentation, health, predictions, registry
+from predictions.api import account, batches, documentation, health, predictions, registry
 from predictions.api.asking import SHA256, SLUG
 
 
@@ -39,6 +39,11 @@ api = [
         predictions.PredictionCancel.as_view(),
         name="api-prediction-cancel",
     ),
+    path("api/v1/batches", batches.BatchList.as_view(), name="api-batches"),
+    path("api/v1/batches/<uuid:batch_id>", batches.BatchDetail.as_view(), name="api-batch"),
+    path("api/v1/batches/<uuid:batch_id>/cancel", batches.BatchCancel.as_view(), name="api-batch-cancel"),
+    path("api/v1/batches/<uuid:batch_id>/answers", batches.BatchAnswers.as_view(), name="api-batch-answers"),
+    path("api/v1/batches/<uuid:batch_id>/errors", batches.BatchErrors.as_view(), name="api-batch-errors"),
     path("api/v1/models", registry.ModelList.as_view(), name="api-models"),
     path(MODEL, registry.ModelDetail.as_view(), name="api-model"),
     path(

@@ -5,6 +5,8 @@ import time
 from django.core.management.base import OutputWrapper
 
 SPEAK_EVERY_SECONDS = 0.5
+BAR_CHARACTERS = 30
+PLAIN_LINE_SECONDS = 5.0
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -38,3 +40,24 @@ class Bytes:
         """Count some more."""
         self._count += count
         self._ticker.tell(f"{self._count / 1e6:,.0f} MB")
+
+
+class Bar:
+    """How far something is: a bar at a terminal, a plain line every few seconds anywhere else."""
+
+    def __init__(self, stream: OutputWrapper) -> None:
+        self._stream = stream
+        self._ticker = Ticker(stream)
+        self._spoke_at = time.monotonic()
+
+    def tell(self, share: float, text: str) -> None:
+        """Say how far it is. share: of all, from 0 to 1."""
+        filled = int(share * BAR_CHARACTERS)
+        self._ticker.tell(f"[{'█' * filled}{'·' * (BAR_CHARACTERS - filled)}] {share:4.0%}  {text}")
+        if not self._stream.isatty() and time.monotonic() - self._spoke_at >= PLAIN_LINE_SECONDS:
+            self._spoke_at = time.monotonic()
+            self._stream.write(f"{share:.0%}  {text}")
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        self._ticker.clear()

@@ -62,6 +62,7 @@ class Door(models.IntegerChoices):
     API = 2, "REST API"
     COMMAND = 3, "command"
     ADMIN = 4, "admin"
+    BATCH = 5, "batch file"
 
 
 class PredictionQuerySet(models.QuerySet["Prediction"]):
@@ -70,6 +71,10 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
     def visible_to(self, user: User) -> PredictionQuerySet:
         """Return a person's own predictions."""
         return self.filter(user=user)
+
+    def single(self) -> PredictionQuerySet:
+        """Leave out the parts of batch files."""
+        return self.exclude(door=Door.BATCH)
 
     def with_status(self) -> PredictionQuerySet:
         """Add `live_status`, which tells `processing` from `starting`."""
@@ -138,6 +143,8 @@ class Prediction(models.Model):
                 name="prediction_user_unhappy",
                 condition=Q(status__in=["failed", "canceled"]),
             ),
+            # The parts of a batch file share its id as their call_id.
+            models.Index(fields=["call_id", "id"], name="prediction_batch", condition=Q(door=5)),
         ]
         constraints = [
             models.CheckConstraint(

@@ -142,7 +142,8 @@ def _kinds(kinds: Sequence[Kind]) -> str:
 PREDICTIONS = f"""
     with page as materialized (
         select id, status, completed_at, started_at, reason, error, attempts, job_token, finished_by, data_removed,
-            output is null as no_output, created_at < now() - make_interval(secs => %(deadline)s) as overdue
+            output is null as no_output,
+            door <> 5 and created_at < now() - make_interval(secs => %(deadline)s) as overdue -- files take their time
         from prediction where id > %(after)s order by id limit %(rows)s),
     judged as (
         select page.id, {_kinds(OF_PREDICTIONS)} as kinds

@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 import orjson
 from django.db import connection
 
+from predictions.models import Lane
+
 LEASE_SECONDS = 30
 
 # The statistics of a queue are always stale; without these the planner reads whole tables.
@@ -31,17 +33,17 @@ CLAIM = (
     PLAN
     + """
     with recursive head as (
-        (select user_id from job where version_id = %(version)s and lane = 0 and user_id > %(after)s
+        (select user_id from job where version_id = %(version)s and lane = %(lane)s and user_id > %(after)s
             and seq >= %(lowest)s and token is null and not solo order by user_id limit 1)
         union all
-        select (select next.user_id from job next where next.version_id = %(version)s and next.lane = 0
+        select (select next.user_id from job next where next.version_id = %(version)s and next.lane = %(lane)s
             and next.user_id > head.user_id and next.seq >= %(lowest)s and next.token is null and not next.solo
             order by next.user_id limit 1)
         from head where head.user_id is not null),
     who as materialized (select user_id from head where user_id is not null limit %(limit)s),
     pick as materialized (
         select mine.id from who cross join lateral (
-            select id from job where version_id = %(version)s and lane = 0 and user_id = who.user_id
+            select id from job where version_id = %(version)s and lane = %(lane)s and user_id = who.user_id
                 and seq >= %(lowest)s and token is null and not solo order by seq
             limit (select ceil(%(limit)s::numeric / greatest(count(*), 1)) from who)
             for update skip locked) mine
@@ -53,8 +55,8 @@ CLAIM_SOLO = (
     PLAN
     + """
     with pick as materialized (
-        select id from job where version_id = %(version)s and solo and token is null order by seq
-        limit 1 for update skip locked),"""
+        select id from job where version_id = %(version)s and solo and lane = %(lane)s and token is null
+        order by seq limit 1 for update skip locked),"""
     + TAKE
 )
 
@@ -83,7 +85,14 @@ class Batch:
 
 
 def prediction_claim(
-    *, version_id: int, limit: int, run_seconds: float, after_user: int = 0, solo: bool = False, lowest: int = 0
+    *,
+    version_id: int,
+    limit: int,
+    run_seconds: float,
+    lane: Lane = Lane.LIVE,
+    after_user: int = 0,
+    solo: bool = False,
+    lowest: int = 0,
 ) -> Batch | None:
     """Take up to `limit` waiting jobs of a version, round-robin over the users; None where nothing waits.
 
@@ -94,6 +103,7 @@ def prediction_claim(
     token = uuid4()
     parameters: dict[str, Any] = {
         "version": version_id,
+        "lane": lane.value,
         "limit": limit,
         "after": after_user,
         "lowest": lowest,

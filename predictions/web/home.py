@@ -25,7 +25,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     prefetch = Prefetch("aliases", queryset=champions, to_attr="champions")
     models = list(RegisteredModel.objects.visible_to(request.user).prefetch_related(prefetch)[: MODELS_SHOWN + 1])
     figures = model_figures(model.pk for model in models)
-    mine = Prediction.objects.visible_to(request.user).with_status().select_related("version__model")
+    mine = Prediction.objects.visible_to(request.user).single().with_status().select_related("version__model")
     context = {
         "cards": [
             {

@@ -149,7 +149,11 @@ def _page(
 def _filled(request: SignedInRequest, version: ModelVersion) -> Mapping[str, Any] | None:
     """Return the row the address asks to fill in: an example's, or that of an earlier prediction."""
     if "from" in request.GET:
-        earlier = Prediction.objects.visible_to(request.user).filter(version__model=version.model, data_removed=False)
+        earlier = (
+            Prediction.objects.visible_to(request.user)
+            .single()
+            .filter(version__model=version.model, data_removed=False)
+        )
         wanted = _uuid(request.GET["from"])
         found = earlier.filter(pk=wanted).first() if wanted else None
         return found.input if found else None
@@ -167,7 +171,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _run_part(request: SignedInRequest, version: ModelVersion) -> dict[str, Any]:
-    mine = Prediction.objects.visible_to(request.user).filter(version__model=version.model)
+    mine = Prediction.objects.visible_to(request.user).single().filter(version__model=version.model)
     latest = mine.with_status().select_related("version__model").newest_first()[:MINE_SHOWN]
     return {
         "examples": examples_of(version),

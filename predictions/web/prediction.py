@@ -36,7 +36,7 @@ ADVICE = {
 @login_required
 def prediction(request: SignedInRequest, prediction_id: UUID) -> HttpResponse:
     """Show a prediction; a page that waits asks again for the part that changes."""
-    mine = Prediction.objects.visible_to(request.user).with_status()
+    mine = Prediction.objects.visible_to(request.user).single().with_status()
     found = get_object_or_404(
         mine.select_related("version__model").prefetch_related("version__aliases"), pk=prediction_id
     )

@@ -85,8 +85,8 @@ CONTROLS = [
         patches=(
             Patch(
                 "predictions/intake.py",
-                "select id, version_id, 0, user_id, request_id, %(reply_to)s, 0, false from given order by place",
-                "select id, version_id, 0, user_id, request_id, %(reply_to)s, 0, false from given where false",
+                "select id, version_id, lane, user_id, request_id, reply_to, 0, false from given order by place",
+                "select id, version_id, lane, user_id, request_id, reply_to, 0, false from given where false",
             ),
             Patch(
                 "predictions/intake.py",

@@ -10,7 +10,7 @@ from django.urls import URLPattern, reverse
 
 from accounts.models import User
 from predictions.api.urls import urlpatterns
-from predictions.models import ModelVersion, Prediction, Visibility
+from predictions.models import Batch, ModelVersion, Prediction, Visibility
 from tests.predictions.api.conftest import Caller
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +24,11 @@ RULES = {
     "api-predictions": LISTS,
     "api-prediction": OWN,
     "api-prediction-cancel": (405, 405, 405),
+    "api-batches": LISTS,
+    "api-batch": OWN,
+    "api-batch-cancel": (405, 405, 405),
+    "api-batch-answers": (409, 404, 404),
+    "api-batch-errors": (409, 404, 404),
     "api-models": LISTS,
     "api-model": SHARED,
     "api-model-predictions": (405, 405, 405),
@@ -32,7 +37,13 @@ RULES = {
     "api-account": LISTS,
     "metrics": (403, 403, 200),
 }
-POSTED = {"api-prediction-cancel": OWN, "api-model-predictions": (422, 404, 422), "api-predictions": (422, 422, 422)}
+POSTED = {
+    "api-prediction-cancel": OWN,
+    "api-model-predictions": (422, 404, 422),
+    "api-predictions": (422, 422, 422),
+    "api-batches": (422, 422, 422),
+    "api-batch-cancel": OWN,
+}
 
 
 @pytest.fixture
@@ -45,8 +56,12 @@ def cast(version: ModelVersion, alice: User, charlie: User, person: Callable[...
 
 
 def address(pattern: URLPattern, version: ModelVersion, prediction: Prediction) -> str:
+    batch = Batch.objects.create(
+        user=prediction.user, version=version, input_sha256="0" * 64, size_bytes=1, format="csv"
+    )
     facts = {
         "prediction_id": prediction.pk,
+        "batch_id": batch.pk,
         "owner": version.model.owner,
         "name": version.model.name,
         "sha256": version.sha256,
@@ -73,7 +88,7 @@ def test_post(
 ) -> None:
     path = address(pattern, version, ask(alice))
     name = pattern.name or ""
-    body: dict[str, object] = {} if name == "api-predictions" else {"input": {}}
+    body: dict[str, object] = {} if name in ("api-predictions", "api-batches") else {"input": {}}
     found = tuple(client.post(path, body, content_type="application/json").status_code for client in cast)
     assert found == POSTED.get(name, (405, 405, 405))
     stranger = Client().post(path, body, content_type="application/json")

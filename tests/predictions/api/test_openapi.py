@@ -35,6 +35,8 @@ def test_it_works(version: ModelVersion, alice: User, calls: Caller) -> None:
         "/api/v1/models/{owner}/{name}/versions",
         "/api/v1/models/{owner}/{name}/versions/{sha256}",
         "/api/v1/account",
+        "/api/v1/batches",
+        "/api/v1/batches/{batch_id}/answers",
     }
     names = [each["name"] for each in document["paths"][PREDICTIONS]["get"]["parameters"]]
     assert {"model", "version", "status", "door", "since", "until", "q", "cursor", "page_size"} <= set(names)

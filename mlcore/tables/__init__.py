@@ -1,0 +1,1 @@
+"""Tables of rows in files: read in parts, checked, answered and written, a column at a time."""
