@@ -11,7 +11,9 @@ import pytest
 from django.db.models.functions import Now
 
 from accounts.models import User
+from predictions.models import Batch as BatchFile
 from predictions.models import Door, Job, ModelVersion, Prediction
+from predictions.services.ledger_audit import ledger_audit
 from predictions.services.prediction_claim import Batch, prediction_claim
 from predictions.services.prediction_create import prediction_create
 
@@ -45,3 +47,9 @@ def claim(version: ModelVersion) -> Claim:
 def lease_runs_out(*ids: UUID) -> None:
     """Let time pass, as far as the queue is concerned."""
     Job.objects.filter(pk__in=ids).update(lease_until=Now() - timedelta(seconds=1))
+
+
+def breaches_of(batch: BatchFile) -> list[str]:
+    """Return what the audit holds against a batch; other tests leave rows of their own in the session's database."""
+    parts = {part.pk for part in batch.part_rows}
+    return [kind for kind, ids in ledger_audit(ids_kept=100_000).ids.items() if parts.intersection(ids)]
