@@ -141,7 +141,8 @@ def test_nobody_waits_longer_than_its_time_and_the_next_is_accepted(
         asked = held_up(threads, create, *[1] * THREADS)
         for future in asked:
             assert isinstance(future.exception(), OperationalError)
-        assert time.monotonic() - began < 2.5
+        # A second, and what a busy machine adds; PostgreSQL itself would wait for five.
+        assert time.monotonic() - began < 4
     assert intake.gathered == 0
     assert len(create()) == 1
 
