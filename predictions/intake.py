@@ -20,12 +20,11 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.backends.utils import CursorWrapper as Cursor
 
 from config.postgres import deadline
-from config.postgres.base import is_away
+from config.postgres.base import WAIT_SECONDS, is_away
 from predictions import dispatch, waiting
 from predictions.models import Lane
 
 MOST_ROWS = 1000  # in one statement, unless one order alone has more
-WAIT_SECONDS = 1.2
 
 INSERT = """
     with given as (

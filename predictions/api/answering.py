@@ -79,7 +79,7 @@ def _created(request: HttpRequest, user: User, ask: Ask, *, waiter: Waiter | Non
         return Created(earlier, replayed=True)
     return prediction_create(
         user=user,
-        version=_version(user, ask),
+        version=version_asked(user, model=ask.model, sha256=ask.sha256),
         inputs=ask.inputs,
         many=ask.many,
         door=Door.API,
@@ -89,8 +89,9 @@ def _created(request: HttpRequest, user: User, ask: Ask, *, waiter: Waiter | Non
     )
 
 
-def _version(user: User, ask: Ask) -> ModelVersion:
-    version = version_resolve(user=user, sha256=ask.sha256, model=ask.model)
-    if version is None or (ask.model and version.model.full_name != ask.model.partition("@")[0]):
+def version_asked(user: User, *, model: str, sha256: str) -> ModelVersion:
+    """Return the version that a call names. Raises: NotFound, NothingAnswers."""
+    version = version_resolve(user=user, sha256=sha256, model=model)
+    if version is None or (model and version.model.full_name != model.partition("@")[0]):
         raise NotFound("There is no such model or version, or it is not yours to see.")
     return version

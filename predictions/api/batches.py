@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from accounts.models import Scope, User
 from mlcore.fields import FieldError
 from predictions.api import operations
+from predictions.api.answering import version_asked
 from predictions.api.asking import version_named
 from predictions.api.base import View
 from predictions.api.operations import FILE_FORMATS
@@ -28,12 +29,11 @@ from predictions.api.representations import base_url, batch_json
 from predictions.api.uploads import IncomingUpload, ReceivedFile
 from predictions.batch_files import Received, received_file, source_path
 from predictions.errors import FileTooLarge
-from predictions.models import Batch, ModelVersion
+from predictions.models import Batch
 from predictions.selectors import BatchProgress, batch_progress
 from predictions.services.batch_answers import batch_answers, batch_errors
 from predictions.services.batch_cancel import batch_cancel
 from predictions.services.batch_create import batch_create
-from predictions.services.version_resolve import version_resolve
 
 FORM_BYTES = 1 << 20  # of what stands around the file
 KNOWN = {"file", "path", "model", "version", "ignore_extra_columns"}
@@ -159,20 +159,13 @@ def _created(user: User, body: dict[str, Any], file: object) -> Batch:
         errors.append(FieldError("path", "must be text", "type"))
     if errors:
         raise InvalidBody(errors)
-    version = _version(user, model=model, sha256=sha256)
+    version = version_asked(user, model=model, sha256=sha256)
     received = file.received if isinstance(file, ReceivedFile) else _referred(str(path))
     return batch_create(user=user, version=version, received=received, ignore_extra=FLAGS[ignore_extra])
 
 
 def _referred(path: str) -> Received:
     return received_file(source_path(path))
-
-
-def _version(user: User, *, model: str, sha256: str) -> ModelVersion:
-    version = version_resolve(user=user, sha256=sha256, model=model)
-    if version is None or (model and version.model.full_name != model.partition("@")[0]):
-        raise NotFound("There is no such model or version, or it is not yours to see.")
-    return version
 
 
 def _shown(request: Request, batch_id: UUID) -> Response:

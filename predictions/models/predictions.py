@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -98,10 +96,6 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
     def newest_first(self) -> PredictionQuerySet:
         """Order by id, which is the order of creation."""
         return self.order_by("-id")
-
-    def ended(self, ids: Iterable[UUID]) -> PredictionQuerySet:
-        """Narrow to those of the ids that have ended."""
-        return self.filter(pk__in=list(ids), status__in=TERMINAL)
 
 
 class Prediction(models.Model):

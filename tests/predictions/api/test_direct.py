@@ -133,7 +133,8 @@ def test_a_token_without_the_scope(alice: User, token_of: Callable[..., str], ve
     assert not Prediction.objects.exists()
 
 
-def test_it_is_the_short_way(ask: Way, version: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct, "answered", lambda *_, **__: HttpResponse("the short way"))
-    response = ask(f"/api/v1/models/{version.model.full_name}/predictions", {"input": FLAT})
-    assert response.content == b"the short way"
+def test_each_way_is_the_one_it_is_taken_for(both: Callable[..., Any], version: ModelVersion) -> None:
+    """Only the long way looks the address up in the table of all."""
+    short, long = both(f"/api/v1/models/{version.model.full_name}/predictions", {"input": FLAT})
+    assert (short.status_code, short.wsgi_request.resolver_match) == (201, None)
+    assert long.wsgi_request.resolver_match.view_name == "api-model-predictions"
