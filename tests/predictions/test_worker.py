@@ -159,11 +159,11 @@ def test_a_killed_worker_is_noticed_and_its_work_done_by_another(
     runner = runner_of(process)
     process.popen.kill()
     killed_at = time.monotonic()
-    assert wait_until_gone(runner, within_seconds=2)
+    assert wait_until_gone(runner, within_seconds=10)
     (tmp_path / "open").touch()
     alone()
-    (prediction,) = ended(predictions, seconds=40)
-    assert time.monotonic() - killed_at < 36
+    (prediction,) = ended(predictions, seconds=60)
+    assert time.monotonic() - killed_at < 45  # 35, and what a busy machine adds
     assert (prediction.status, prediction.output, prediction.attempts) == ("succeeded", {"value": 26}, 2)
 
 
@@ -178,7 +178,7 @@ def test_a_worker_told_to_stop_finishes_what_it_runs(
     leased = Job.objects.get(pk=predictions[0].pk).lease_until
     until(lambda: Job.objects.get(pk=predictions[0].pk).lease_until > leased)  # renewed, though it is to stop
     (tmp_path / "open").touch()
-    (prediction,) = ended(predictions, seconds=10)
+    (prediction,) = ended(predictions)
     assert (prediction.status, prediction.attempts) == ("succeeded", 1)
     assert process.popen.wait(10) == 0
     assert not WorkerPulse.objects.filter(name__endswith=f"-{process.popen.pid}").exists()
@@ -268,7 +268,7 @@ def test_an_answer_outlives_a_database_that_hangs_up(
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
     (tmp_path / "open").touch()
-    (prediction,) = ended(predictions, seconds=10)
+    (prediction,) = ended(predictions)
     assert (prediction.status, prediction.attempts) == ("succeeded", 1)
 
 
@@ -280,7 +280,7 @@ class TestRingsCarryTheWork:
         version = register(Doubles())
         ended(ask(version, 0))
         took = sorted(ended(ask(version, number))[0].total_seconds for number in range(20))
-        assert took[10] < 0.1  # a look would come after 0.25 s
+        assert took[10] < 0.2  # a look would come after 0.25 s
 
     def test_latency_after_many_asked_at_once(
         self, alone: Callable, register: Callable, ask: Callable, alice: User
@@ -294,7 +294,7 @@ class TestRingsCarryTheWork:
                 asked = list(crowd.map(lambda number: in_thread(ask, version, number), range(64)))
             ended([prediction for predictions in asked for prediction in predictions])
             took = sorted(ended(ask(version, number))[0].total_seconds for number in range(10))
-            assert took[5] < 0.1
+            assert took[5] < 0.2
 
     def test_a_forged_ring_is_harmless(self, alone: Callable, register: Callable, ask: Callable) -> None:
         process = alone(IDLE_LOOK_SECONDS="0")

@@ -50,7 +50,7 @@ def test_a_broker_that_hangs_is_not_waited_for(settings: Any) -> None:
         settings.REDIS_URL = f"redis://127.0.0.1:{mute.getsockname()[1]}/0"
         began = time.monotonic()
         assert Client().get("/readyz").json()["degraded"] == ["broker"]
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3
 
 
 def test_without_the_database_it_is_not_ready(django_db_blocker: Any, monkeypatch: pytest.MonkeyPatch) -> None:

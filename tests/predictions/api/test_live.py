@@ -70,7 +70,7 @@ def test_a_wait_is_answered_before_its_end(site: str, version_without_file: Mode
     body = {"version": version_without_file.sha256, "input": {"area": 80, "kind": "flat"}}
     began = time.monotonic()
     status, _, answer = call(site, "POST", PREDICTIONS, body, **{"Authorization": bearer, "Prefer": "wait=1"})
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5  # a second, and what a busy machine adds; the longest wait is 60
     assert status == 201
     assert answer["status"] in ("starting", "failed")
 
@@ -110,6 +110,8 @@ def test_a_database_that_hangs_is_answered_for_in_time(
         began = time.monotonic()
         status, headers, body = call(site, "POST", PREDICTIONS, ask, Authorization=bearer)
         assert (status, body["status"], "retry-after" in headers) == (503, 503, True)
-        assert 0.8 < time.monotonic() - began < 2.5  # a second, and what a busy machine adds
+        assert (
+            0.8 < time.monotonic() - began < 4
+        )  # a second, and what a busy machine adds; PostgreSQL would wait for five
     assert not Prediction.objects.filter(version=version_without_file).exists()
     assert call(site, "POST", PREDICTIONS, ask, Authorization=bearer)[0] == 201

@@ -8,12 +8,13 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 from django.core.management.base import CommandError
 from pytest_django import Settings
 
@@ -24,7 +25,7 @@ from predictions.models import Batch, ModelVersion
 from predictions.services.batch_cancel import batch_cancel
 from predictions.services.batch_create import batch_create
 from predictions.services.version_register import Offer, version_register
-from tests.conftest import Process, celery_worker
+from tests.conftest import ROOT, Process, celery_worker, child_environment
 from tests.models.faulty import Doubles, saved
 from tests.models.gated import HELD, Gated
 from tests.predictions.services.conftest import breaches_of
@@ -157,30 +158,38 @@ def test_what_was_canceled_is_no_success(run: Run, version: ModelVersion, alice:
     assert not (tmp_path / "out.csv").exists()
 
 
-@pytest.mark.usefixtures("unrung")
 @pytest.mark.parametrize(
-    ("word", "status", "said"), [([], "starting", "goes on"), (["--cancel-on-interrupt"], "canceled", "was canceled")]
+    ("word", "status", "said"), [([], "processing", "goes on"), (["--cancel-on-interrupt"], "canceled", "was canceled")]
 )
 def test_interrupted(
     word: list[str],
     status: str,
     said: str,
-    version: ModelVersion,
+    worker: Process,
+    home: Path,
+    register: Callable,
     alice: User,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    version = register(Gated(str(tmp_path)))
     path = tmp_path / "rows.csv"
-    path.write_text("area,kind\n50,flat\n")
-
-    def interrupt(_: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(time, "sleep", interrupt)
-    progress = io.StringIO()
+    path.write_text(f"x0\n{HELD}\n")
     words = ["predictbatch", version.model.full_name, str(path), "-o", str(tmp_path / "out"), "--user", alice.username]
-    with pytest.raises(SystemExit) as left:
-        call_command(*words, *word, stderr=progress)
-    assert left.value.code == 130
-    assert said in progress.getvalue()
-    assert Batch.objects.get(user=alice).status == status
+    command = subprocess.Popen(
+        [sys.executable, "manage.py", *words, *word],
+        cwd=ROOT,
+        env=child_environment(home),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no other thread forks)
+    )
+    try:
+        until((tmp_path / "begun").exists)
+        command.send_signal(signal.SIGINT)
+        _, progress = command.communicate(timeout=PATIENCE)
+        assert command.returncode == 130
+        assert said in progress
+        assert Batch.objects.get(user=alice).status == status
+    finally:
+        command.kill()
+        (tmp_path / "open").touch()

@@ -30,9 +30,9 @@ def test_emphasis_around_marks_of_the_other_kind() -> None:
 
 @pytest.mark.parametrize("piece", [" *a", " _a", " **a", "*a ", "[", "[a](http://", "`a\n", "- *", "\n \t"])
 def test_it_takes_no_longer_than_its_length_says(piece: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     card_html(piece * (60_000 // len(piece)))
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_long_card_is_cut() -> None:
