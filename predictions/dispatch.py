@@ -27,7 +27,10 @@ log = structlog.get_logger(__name__)
 
 RING_CHANNEL = "almanac_ring"
 LANES_CHANNEL = "almanac:lanes"
+KNOCKS = "almanac:knocks"
 RING_AGAIN_SECONDS = 1.0
+KNOCK_LIVES_SECONDS = 2
+KNOCK_AWAITED_SECONDS = 0.25
 CANCEL_CHANNEL = "almanac_cancel"
 REST_SECONDS = (1.0, 8.0)
 
@@ -37,6 +40,15 @@ def redis_client() -> redis.Redis:
     """Return this process's Redis client. It never waits longer than a second."""
     client: redis.Redis = redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1, health_check_interval=5
+    )
+    return client
+
+
+@cache
+def _ear() -> redis.Redis:
+    """Return the client whose calls wait."""
+    client: redis.Redis = redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=1 + KNOCK_AWAITED_SECONDS, socket_connect_timeout=1
     )
     return client
 
@@ -70,15 +82,17 @@ class Breaker:
 
 
 class Bell:
-    """Rings for versions from a thread of its own.
+    """Knocks and rings for versions from a thread of its own.
 
-    While a version's lane turns it needs no ring: it claims until nothing waits. So after a ring there is no other
-    until a worker says that the lane has ended, or a second has passed; what was wanted meanwhile is rung then.
+    A lane that found nothing more to claim lingers for a while, and hears a knock at once. A ring, by Celery, begins a
+    lane anew, which takes longer, and costs more. So there is a knock each time, and after a ring there is no other
+    until a worker says that the lane has ended, or a second has passed; what was wanted meanwhile is rung for then.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._wanted: set[int] = set()
+        self._owed: set[int] = set()  # knocked for, and not rung for since
         self._rung: dict[int, float] = {}
         self._thread: threading.Thread | None = None
 
@@ -86,7 +100,7 @@ class Bell:
         """Say that work waits for a version. Returns at once."""
         with self._changed:
             if version_id in self._wanted:
-                return  # the thread knows, and waits until it may ring again
+                return  # the thread knows
             self._wanted.add(version_id)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._turn, name="bell", daemon=True)
@@ -94,34 +108,71 @@ class Bell:
             self._changed.notify()
 
     def lane_ended(self, version_id: int) -> None:
-        """Note that a worker found nothing more to claim; what has come since needs a ring."""
+        """Note that in a worker nobody listens for knocks any more; what has come since needs a ring."""
         with self._changed:
-            if self._rung.pop(version_id, None) is not None and version_id in self._wanted:
+            if self._rung.pop(version_id, None) is not None and version_id in self._owed:
                 self._changed.notify()
 
     def _turn(self) -> None:
-        forever(lambda: self._publish(self._next()), name="bell")
+        forever(lambda: self._publish(*self._next()), name="bell")
 
-    def _next(self) -> int:
+    def _next(self) -> tuple[int, bool]:
+        """Wait for what is to be done next; return the version, and whether to ring for it."""
         with self._changed:
             while True:
                 now = time.monotonic()
-                for version_id in self._wanted:
-                    if now - self._rung.get(version_id, -RING_AGAIN_SECONDS) >= RING_AGAIN_SECONDS:
-                        self._wanted.discard(version_id)
-                        self._rung[version_id] = now
-                        return version_id
-                soonest = min((self._rung[v] + RING_AGAIN_SECONDS for v in self._wanted), default=None)
+                if self._wanted:
+                    version_id = self._wanted.pop()
+                    self._owed.add(version_id)
+                    return version_id, self._takes_ring(version_id, now=now)
+                for version_id in self._owed:
+                    if self._takes_ring(version_id, now=now):
+                        return version_id, True
+                soonest = min((self._rung[v] + RING_AGAIN_SECONDS for v in self._owed), default=None)
                 self._changed.wait(None if soonest is None else max(soonest - now, 0.001))
 
-    def _publish(self, version_id: int) -> None:
+    def _takes_ring(self, version_id: int, *, now: float) -> bool:
+        """Tell whether a version is to be rung for by now, and note that it is."""
+        if now - self._rung.get(version_id, -RING_AGAIN_SECONDS) < RING_AGAIN_SECONDS:
+            return False
+        self._owed.discard(version_id)
+        self._rung[version_id] = now
+        return True
+
+    def _publish(self, version_id: int, rings: bool) -> None:
         was_away = breaker.is_open
         if was_away:  # to try it again may take a while
             notify(version_id)
-        if not breaker.call("ring", lambda: app.send_task(LANE_TASK, args=[version_id], retry=False, expires=60)):
+        if not breaker.call("ring", lambda: self._tell(version_id, rings)):
             if not was_away:
                 notify(version_id)
             self.lane_ended(version_id)  # nobody could tell us
+
+    def _tell(self, version_id: int, rings: bool) -> None:
+        knock(version_id)
+        if rings:
+            app.send_task(LANE_TASK, args=[version_id], retry=False, expires=60)
+
+
+def knock(version_id: int) -> None:
+    """Leave a mark for a lane that lingers, if there is one; of many marks one stays, for a while.
+
+    Raises: RedisError.
+    """
+    door = f"{KNOCKS}:{version_id}"
+    with redis_client().pipeline(transaction=False) as marks:
+        marks.lpush(door, b"").ltrim(door, 0, 0).expire(door, KNOCK_LIVES_SECONDS).execute()
+
+
+def await_knock(version_id: int) -> bool | None:
+    """Wait for a knock; False where there was none in time, None where none can be heard."""
+    if breaker.is_open:
+        return None
+    try:
+        return _ear().brpop(f"{KNOCKS}:{version_id}", timeout=KNOCK_AWAITED_SECONDS) is not None
+    except (redis.RedisError, OSError) as error:
+        log.info("knocks_unheard", error=str(error))
+        return None
 
 
 def notify(version_id: int) -> None:
@@ -164,7 +215,7 @@ def reply_channel(reply_to: int) -> str:
 
 
 def lane_ended(version_id: int) -> None:
-    """Tell all web processes that a version's lane has ended in this worker. Unheard, they ring after a second."""
+    """Tell all web processes that no lane of a version lingers here any more. Unheard, they ring after a second."""
     _publish(LANES_CHANNEL, str(version_id).encode())
 
 

@@ -1,11 +1,13 @@
 """The lanes of a worker: of a version one for rows that somebody waits for, and one for parts of batch files.
 
-Each claims, runs and finishes until nothing waits. Where both turn they share the model, and live rows go first.
+Each claims, runs and finishes until nothing waits. The first then lingers for a while, for who asks again. Where both
+turn they share the model, and live rows go first.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ log = structlog.get_logger(__name__)
 SOLO_AT_LEAST_EVERY = 8  # claims; more often where nothing else waits
 CLOSING_SECONDS = 5.0  # to hand back what a runner was ended in
 SPARE_SECONDS = 10.0  # to start a runner, to end one, and to finish
+LINGER_SECONDS = 2.0
 PART_SECONDS = 21_600.0  # for a part, whose every call has the version's own limit
 
 Key = tuple[int, Lane]
@@ -46,29 +49,35 @@ class Held:
 
 
 class Lanes:
-    """Which versions this worker works on now, and the batches it holds."""
+    """Which versions this worker works on now, and the batches it holds.
 
-    def __init__(self, engine: Engine) -> None:
+    linger_at_most: for how many versions a lane may linger at one time, once nothing waits.
+    """
+
+    def __init__(self, engine: Engine, *, linger_at_most: int = 0) -> None:
         self.engine = engine
+        self._linger_at_most = linger_at_most
         self.lowest: dict[int, int] = {}  # as of the last sweep; what waits uncommitted then is claimed after the next
         self._versions: Recent[ModelVersion] = Recent()
         self._stopping = threading.Event()
         self._changed = threading.Condition()  # of a reentrant lock
         self._turning: dict[Key, bool] = {}  # True: rung again since the lane began to claim
         self._held: dict[UUID, Held] = {}
+        self._lingering: set[int] = set()
 
     def start(self, version_id: int, lane: Lane = Lane.LIVE) -> None:
         """Turn a version's lane in a thread of our own, as a ring does in one of Celery's."""
         key = (version_id, lane)
         if self._reserve(key):
             name = f"lane-{version_id}" if lane == Lane.LIVE else f"batch-lane-{version_id}"
-            threading.Thread(target=self._work, args=(key,), name=name, daemon=True).start()
+            work = self._work if lane == Lane.BATCH else self._work_and_linger
+            threading.Thread(target=work, args=(key,), name=name, daemon=True).start()
 
     def turn(self, version_id: int) -> None:
         """Work until nothing waits for the version; where its lane turns already, have that claim once more."""
         key = (version_id, Lane.LIVE)
         if self._reserve(key):
-            self._work(key)
+            self._work_and_linger(key)
 
     def renew(self, token: UUID | None = None) -> None:
         """Renew the leases of what runs now, or of this batch; end a run that has no job left: it works for nobody."""
@@ -107,7 +116,42 @@ class Lanes:
             self._turning[key] = False
             return True
 
-    def _work(self, key: Key) -> None:
+    def _work_and_linger(self, key: Key) -> None:
+        """Work, and stay a while for who asks again soon: a knock costs less than a ring."""
+        version_id, _ = key
+        if self._work(key) and self._may_linger(version_id):
+            self._linger(key)
+        with self._changed:
+            is_listened_for = version_id in self._lingering
+        if not is_listened_for:
+            dispatch.lane_ended(version_id)
+
+    def _may_linger(self, version_id: int) -> bool:
+        """Take the version's place to linger, if there is one: it keeps a thread from the other versions."""
+        with self._changed:
+            if version_id in self._lingering or len(self._lingering) >= self._linger_at_most:
+                return False
+            self._lingering.add(version_id)
+            return True
+
+    def _linger(self, key: Key) -> None:
+        version_id, _ = key
+        until = time.monotonic() + LINGER_SECONDS
+        try:
+            while time.monotonic() < until and not self._stopping.is_set():
+                knocked = dispatch.await_knock(version_id)
+                if knocked is None:
+                    return
+                if knocked and self._reserve(key):
+                    if not self._work(key):
+                        return
+                    until = time.monotonic() + LINGER_SECONDS
+        finally:
+            with self._changed:
+                self._lingering.discard(version_id)
+
+    def _work(self, key: Key) -> bool:
+        """Work in a lane that is reserved until nothing waits, and end it; False where an error ended it."""
         version_id, lane = key
         drain = self._drain if lane == Lane.LIVE else partial(self._drain_batches, pace=Pace())
         try:
@@ -117,10 +161,10 @@ class Lanes:
         except Exception as error:
             log_error(error, version_id=version_id)
             self._end(key)
+            return False
         finally:
             connection.close()
-            if lane == Lane.LIVE:
-                dispatch.lane_ended(version_id)
+        return True
 
     def _goes_on(self, key: Key) -> bool:
         """Take up a ring that came meanwhile, or end the lane: one step, so that none falls between."""

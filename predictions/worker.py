@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 from celery import signals
 from celery.bootsteps import StartStopStep
+from celery.worker import WorkController
 from django.conf import settings
 from django.db import connection
 
@@ -61,10 +62,13 @@ class Worker:
         self._watchdog = Watchdog()
         self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Begin the loops. They need the database only: a worker that cannot reach the broker works."""
+    def start(self, *, threads: int) -> None:
+        """Begin the loops. They need the database only: a worker that cannot reach the broker works.
+
+        threads: that Celery has for lanes; at most half of them linger.
+        """
         deadline.keep_time(seconds=settings.WORKER_STATEMENT_SECONDS)
-        self.lanes = Lanes(engine_of_settings())
+        self.lanes = Lanes(engine_of_settings(), linger_at_most=threads // 2)
         # Leases are renewed until the last run has ended.
         for turn, stop in ((self._look, self._stopping), (self._sweep, self._stopping), (self._renew, self._closed)):
             name = turn.__name__.strip("_")
@@ -152,9 +156,10 @@ worker = Worker()
 
 
 @signals.worker_init.connect
-def begin(**_: object) -> None:
+def begin(sender: WorkController, **_: object) -> None:
     """Start the loops before the broker is reached."""
-    worker.start()
+    threads = sender.concurrency
+    worker.start(threads=threads if isinstance(threads, int) else 0)  # Celery's "auto" is not known yet
 
 
 @signals.worker_shutting_down.connect

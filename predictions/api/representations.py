@@ -49,7 +49,7 @@ def prediction_json(prediction: Prediction, *, base: str) -> Document:
         "urls": {
             "get": address,
             "cancel": f"{address}/cancel",
-            "web": f"{base}{prediction.get_absolute_url()}",
+            "web": f"{base}/predictions/{prediction.pk}",
         },
     }
 

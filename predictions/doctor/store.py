@@ -54,6 +54,7 @@ def _broken(version: ModelVersion, says: str) -> Finding:
 def look_at_disks() -> Iterator[Finding]:
     """Look at the room for model files, and at the database's where it is on this machine."""
     yield _room("disk", settings.ARTIFACTS_DIR, what="model files")
+    yield _room("disk", settings.BATCHES_DIR, what="batch files")
     folder = _data_folder()
     if folder is None:
         yield unknown("disk", "the database's is not to be seen from here", "Watch it where the database runs.")

@@ -296,6 +296,20 @@ class TestRingsCarryTheWork:
             took = sorted(ended(ask(version, number))[0].total_seconds for number in range(10))
             assert took[5] < 0.2
 
+    def test_who_asks_again_soon_needs_no_ring(
+        self, alone: Callable, register: Callable, ask: Callable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The lane lingers and hears a knock; a ring is there once a second, for lanes that have gone."""
+        alone(IDLE_LOOK_SECONDS="0")
+        version = register(Doubles())
+        ended(ask(version, 0))
+        rung, send = [], dispatch.app.send_task
+        monkeypatch.setattr(dispatch.app, "send_task", lambda *args, **words: (rung.append(1), send(*args, **words)))
+        began = time.monotonic()
+        for number in range(50):
+            ended(ask(version, number))
+        assert len(rung) <= 2 + time.monotonic() - began
+
     def test_a_forged_ring_is_harmless(self, alone: Callable, register: Callable, ask: Callable) -> None:
         process = alone(IDLE_LOOK_SECONDS="0")
         for arguments in ([10**9], ["junk"], [], [None]):
