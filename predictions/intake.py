@@ -21,16 +21,18 @@ from django.db.backends.utils import CursorWrapper as Cursor
 
 from config.postgres import deadline
 from config.postgres.base import WAIT_SECONDS, is_away
+from config.postgres.prepared import Prepared
 from predictions import dispatch, waiting
 from predictions.models import Lane
 
 MOST_ROWS = 1000  # in one statement, unless one order alone has more
 
-INSERT = """
+INSERT = Prepared(
+    "accept",
+    """
     with given as (
-        select * from unnest(%(ids)s::uuid[], %(users)s::int[], %(versions)s::int[], %(doors)s::smallint[],
-            %(calls)s::uuid[], %(requests)s::text[], %(inputs)s::text[], %(warnings)s::text[],
-            %(lanes)s::smallint[], %(replies)s::int[]) with ordinality
+        select * from unnest(%(ids)s, %(users)s, %(versions)s, %(doors)s, %(calls)s, %(requests)s, %(inputs)s,
+            %(warnings)s, %(lanes)s, %(replies)s) with ordinality
             given(id, user_id, version_id, door, call_id, request_id, input, warnings, lane, reply_to, place)),
     asked as (
         insert into prediction (id, user_id, version_id, door, call_id, request_id, input, warnings, status, attempts,
@@ -40,7 +42,12 @@ INSERT = """
     waits as (
         insert into job (id, version_id, lane, user_id, request_id, reply_to, attempts, solo)
         select id, version_id, lane, user_id, request_id, reply_to, 0, false from given order by place)
-    select statement_timestamp()"""
+    select statement_timestamp()""",
+    dict.fromkeys(("ids", "calls"), "uuid[]")
+    | dict.fromkeys(("users", "versions", "replies"), "int[]")
+    | dict.fromkeys(("doors", "lanes"), "smallint[]")
+    | dict.fromkeys(("requests", "inputs", "warnings"), "text[]"),
+)
 
 
 @dataclass(eq=False)
@@ -191,7 +198,7 @@ def insert(cursor: Cursor, group: Sequence[Order], *, begin: str = "") -> dateti
         "lanes": [int(order.lane) for order, _ in rows],
         "replies": [order.reply_to for order, _ in rows],
     }
-    cursor.execute(begin + INSERT, parameters)
+    INSERT.execute(cursor, parameters, before=begin)
     accepted_at: datetime = cursor.fetchone()[0]
     return accepted_at
 

@@ -9,11 +9,12 @@ from uuid import UUID, uuid4
 import orjson
 from django.db import connection
 
+from config.postgres.prepared import Prepared
 from predictions.models import Lane
 
 LEASE_SECONDS = 30
 
-# The statistics of a queue are always stale; without these the planner reads whole tables.
+# The statistics of a queue are always stale; without these the planner, at whatever time it plans, reads whole tables.
 PLAN = """
     set local enable_seqscan = off; set local enable_hashjoin = off;
     set local enable_mergejoin = off; set local enable_bitmapscan = off;"""
@@ -28,10 +29,13 @@ TAKE = """
         asked.door, extract(epoch from claimed.claimed_at - asked.created_at)::float, asked.input::text
     from claimed join prediction asked using (id) order by claimed.seq"""
 
+TYPES = {"version": "int", "lane": "smallint", "limit": "int", "after": "int", "lowest": "bigint"}
+TYPES |= {"token": "uuid", "run": "float8", "lease": "float8"}
+
 # `head` walks the users who wait, one index look-up each; every one of them gets an equal part of the batch.
-CLAIM = (
-    PLAN
-    + """
+CLAIM = Prepared(
+    "claim",
+    """
     with recursive head as (
         (select user_id from job where version_id = %(version)s and lane = %(lane)s and user_id > %(after)s
             and seq >= %(lowest)s and token is null and not solo order by user_id limit 1)
@@ -48,16 +52,18 @@ CLAIM = (
             limit (select ceil(%(limit)s::numeric / greatest(count(*), 1)) from who)
             for update skip locked) mine
         limit %(limit)s),"""
-    + TAKE
+    + TAKE,
+    TYPES,
 )
 
-CLAIM_SOLO = (
-    PLAN
-    + """
+CLAIM_SOLO = Prepared(
+    "claim_solo",
+    """
     with pick as materialized (
         select id from job where version_id = %(version)s and solo and lane = %(lane)s and token is null
         order by seq limit 1 for update skip locked),"""
-    + TAKE
+    + TAKE,
+    TYPES,
 )
 
 
@@ -112,6 +118,6 @@ def prediction_claim(
         "lease": LEASE_SECONDS,
     }
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM_SOLO if solo else CLAIM, parameters)
+        (CLAIM_SOLO if solo else CLAIM).execute(cursor, parameters, before=PLAN)
         jobs = [Claimed(*facts, orjson.loads(given)) for *facts, given in cursor.fetchall()]  # type: ignore[call-arg]
     return Batch(token, jobs) if jobs else None

@@ -10,10 +10,14 @@ from uuid import UUID
 import orjson
 from django.db import connection
 
-FINISH = """
+from config.postgres.prepared import Prepared
+from predictions.services.prediction_claim import PLAN
+
+FINISH = Prepared(
+    "finish",
+    """
     with given as (
-        select * from unnest(%(ids)s::uuid[], %(statuses)s::text[], %(outputs)s::text[], %(reasons)s::text[],
-                             %(errors)s::text[], %(tracebacks)s::text[])
+        select * from unnest(%(ids)s, %(statuses)s, %(outputs)s, %(reasons)s, %(errors)s, %(tracebacks)s)
             given(id, status, output, reason, error, traceback)),
     held as materialized (
         select job.* from job join given using (id) where job.token = %(token)s order by job.id for update of job),
@@ -26,7 +30,10 @@ FINISH = """
         from held join given using (id)
         where prediction.id = held.id and prediction.status = 'starting'
         returning prediction.id, extract(epoch from prediction.completed_at - prediction.created_at)::float)
-    select * from ended"""
+    select * from ended""",
+    {"token": "uuid", "ids": "uuid[]", "run_seconds": "float8"}
+    | dict.fromkeys(("statuses", "outputs", "reasons", "errors", "tracebacks"), "text[]"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ def prediction_finish(*, token: UUID, endings: Sequence[Ending], run_seconds: fl
         "run_seconds": run_seconds,
     }
     with connection.cursor() as cursor:
-        cursor.execute(FINISH, parameters)
+        FINISH.execute(cursor, parameters, before=PLAN)
         return dict(cursor.fetchall())
 
 

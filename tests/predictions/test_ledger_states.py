@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from config.postgres.prepared import Prepared
 from predictions.errors import KeyReused, StillRunning, VersionWithdrawn
 from predictions.models import Door, IdempotencyKey, ModelVersion
 from predictions.services import lease_renew as lease_renew_module
@@ -296,12 +297,18 @@ FAULTS = {
 }
 
 
+def without(statement: str | Prepared, part: str, instead: str) -> str | Prepared:
+    """Return the statement with another part instead of this."""
+    if isinstance(statement, Prepared):
+        return Prepared("faulty", str(without(statement.statement, part, instead)), statement.types)
+    assert part in statement
+    return statement.replace(part, instead)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_it_can_fail(fault: str, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     service, name, part, instead = FAULTS[fault]
-    statement = getattr(service, name)
-    assert part in statement
-    monkeypatch.setattr(service, name, statement.replace(part, instead))
+    monkeypatch.setattr(service, name, without(getattr(service, name), part, instead))
     with pytest.raises((AssertionError, DatabaseError)):
         run_state_machine_as_test(
             lambda: LedgerMachine(cast),  # type: ignore[arg-type]
