@@ -11,7 +11,7 @@ from tests.chaos.minder import Kept
 from tests.chaos.questions import lingers
 from tests.chaos.trial import Trial
 
-TRIES = 3
+TRIES = 5
 LOOK_AFTER_SECONDS = 10.0  # a lease of a worker that lives has been renewed by then
 NOT_RENEWED = "select id::text, token::text from job where token is not null and lease_until < now() + interval '21 s'"
 HELD = "select 1 from job where id = %s and token is not null"
