@@ -10,7 +10,7 @@ PYTHON311 ?= python3.11 python3 python
 SEED ?= 1
 MINUTES ?= 60
 
-.PHONY: help serve test coverage test-browser chaos soak lint format clean
+.PHONY: help serve test coverage test-browser chaos soak bench bench-history lint format clean
 
 help:
 	@echo "make serve         run Almanac here: PostgreSQL, Valkey, web server and worker, nothing to install first"
@@ -18,6 +18,8 @@ help:
 	@echo "make test-browser  run the tests that drive a Chromium"
 	@echo "make chaos         break everything and audit the ledger (SEED=2, FAULT='one another', SHORT=1, ARGS='--full --resume')"
 	@echo "make soak          an hour of mixed load at half capacity: does anything grow? (MINUTES=10)"
+	@echo "make bench         measure it here (PARTS=sweep,batch PEERS=flask,litserve ARGS='--rows 1000000'); docs/benchmarks.md"
+	@echo "make bench-history the pages of the history with 10,000, 1,000,000 and 10,000,000 predictions stored"
 	@echo "make lint          check style and types"
 	@echo "make format        put the code in order"
 	@echo "make clean         remove .venv and caches; the data in var/ stays"
@@ -42,6 +44,12 @@ chaos: $(STAMPS)/dev
 
 soak: $(STAMPS)/dev
 	@exec $(PYTHON) -m tests.chaos.soak --seed $(SEED) --minutes $(MINUTES) $(ARGS)
+
+bench: $(STAMPS)/dev
+	@exec $(PYTHON) -m tests.benchmarks $(addprefix --parts ,$(PARTS)) $(addprefix --peers ,$(PEERS)) $(ARGS)
+
+bench-history: $(STAMPS)/dev
+	@exec $(PYTHON) -m tests.benchmarks.history_growth $(ARGS)
 
 lint: $(STAMPS)/dev
 	@$(PYTHON) -m ruff check
