@@ -161,7 +161,10 @@ def knock(version_id: int) -> None:
     """
     door = f"{KNOCKS}:{version_id}"
     with redis_client().pipeline(transaction=False) as marks:
-        marks.lpush(door, b"").ltrim(door, 0, 0).expire(door, KNOCK_LIVES_SECONDS).execute()
+        marks.lpush(door, b"")
+        marks.ltrim(door, 0, 0)
+        marks.expire(door, KNOCK_LIVES_SECONDS)
+        marks.execute()
 
 
 def await_knock(version_id: int) -> bool | None:
@@ -169,7 +172,7 @@ def await_knock(version_id: int) -> bool | None:
     if breaker.is_open:
         return None
     try:
-        return _ear().brpop(f"{KNOCKS}:{version_id}", timeout=KNOCK_AWAITED_SECONDS) is not None
+        return _ear().brpop([f"{KNOCKS}:{version_id}"], timeout=KNOCK_AWAITED_SECONDS) is not None
     except (redis.RedisError, OSError) as error:
         log.info("knocks_unheard", error=str(error))
         return None

@@ -1,7 +1,7 @@
-"""The lanes of a worker: of a version one for rows that somebody waits for, and one for parts of batch files.
+"""The lanes of a worker: of a version one for rows that somebody waits for, and two for parts of batch files.
 
-Each claims, runs and finishes until nothing waits. The first then lingers for a while, for who asks again. Where both
-turn they share the model, and live rows go first.
+Each claims, runs and finishes until nothing waits. The first then lingers for a while, for who asks again. Where others
+turn as well they share the model, and live rows go first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ SPARE_SECONDS = 10.0  # to start a runner, to end one, and to finish
 LINGER_SECONDS = 2.0
 PART_SECONDS = 21_600.0  # for a part, whose every call has the version's own limit
 
-Key = tuple[int, Lane]
+PARTS_AT_ONCE = 2  # of a version: one is checked and written while the other is with the model
+
+Key = tuple[int, Lane, int]  # the last tells apart lanes that do the same
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,16 @@ class Lanes:
         self._lingering: set[int] = set()
 
     def start(self, version_id: int, lane: Lane = Lane.LIVE) -> None:
-        """Turn a version's lane in a thread of our own, as a ring does in one of Celery's."""
-        key = (version_id, lane)
-        if self._reserve(key):
-            name = f"lane-{version_id}" if lane == Lane.LIVE else f"batch-lane-{version_id}"
-            work = self._work if lane == Lane.BATCH else self._work_and_linger
-            threading.Thread(target=work, args=(key,), name=name, daemon=True).start()
+        """Turn a version's lane in threads of our own, as a ring does in one of Celery's."""
+        for number in range(PARTS_AT_ONCE if lane == Lane.BATCH else 1):
+            key = (version_id, lane, number)
+            if self._reserve(key):
+                name = f"{lane.label}-lane-{version_id}-{number}"
+                threading.Thread(target=self._work_and_linger, args=(key,), name=name, daemon=True).start()
 
     def turn(self, version_id: int) -> None:
         """Work until nothing waits for the version; where its lane turns already, have that claim once more."""
-        key = (version_id, Lane.LIVE)
+        key = (version_id, Lane.LIVE, 0)
         if self._reserve(key):
             self._work_and_linger(key)
 
@@ -118,8 +120,11 @@ class Lanes:
 
     def _work_and_linger(self, key: Key) -> None:
         """Work, and stay a while for who asks again soon: a knock costs less than a ring."""
-        version_id, _ = key
-        if self._work(key) and self._may_linger(version_id):
+        version_id, lane, _ = key
+        in_order = self._work(key)
+        if lane == Lane.BATCH:
+            return
+        if in_order and self._may_linger(version_id):
             self._linger(key)
         with self._changed:
             is_listened_for = version_id in self._lingering
@@ -135,7 +140,7 @@ class Lanes:
             return True
 
     def _linger(self, key: Key) -> None:
-        version_id, _ = key
+        version_id, *_ = key
         until = time.monotonic() + LINGER_SECONDS
         try:
             while time.monotonic() < until and not self._stopping.is_set():
@@ -152,7 +157,7 @@ class Lanes:
 
     def _work(self, key: Key) -> bool:
         """Work in a lane that is reserved until nothing waits, and end it; False where an error ended it."""
-        version_id, lane = key
+        version_id, lane, _ = key
         drain = self._drain if lane == Lane.LIVE else partial(self._drain_batches, pace=Pace())
         try:
             drain(version_id)
@@ -181,7 +186,7 @@ class Lanes:
             self._changed.notify_all()
 
     def _drain_batches(self, version_id: int, *, pace: Pace) -> None:
-        """Run parts one at a time: several workers then share a file."""
+        """Run parts one at a time: several lanes and workers then share a file."""
         version = self._answering(version_id)
         after_user = 0
         while version and not self._stopping.is_set():

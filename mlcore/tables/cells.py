@@ -18,7 +18,7 @@ from mlcore.fields import FLOATS, INTEGERS, MISSING, Field, FieldError
 from mlcore.rules import bounds
 from mlcore.tables.kinds import column_type, is_json
 
-EXACT = 2**53  # beyond it a float may stand for another whole number than was written
+EXACT = 2**53  # from it on a float may stand for another whole number than was written
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 Column = tuple[Any, dict[int, Sequence[FieldError]]]  # values with nulls, and what is wrong by position
@@ -39,7 +39,7 @@ def sure_numbers(texts: Any) -> Any:
     except pa.ArrowInvalid:
         return texts
     values = numbers.to_numpy()
-    return numbers if (np.abs(values) <= EXACT).all() else texts  # NaN is not
+    return numbers if (np.abs(values) < EXACT).all() else texts  # NaN is not
 
 
 def checked_column(field: Field, judge: Judge, array: Any, *, is_text: bool) -> Column:
@@ -49,11 +49,11 @@ def checked_column(field: Field, judge: Judge, array: Any, *, is_text: bool) -> 
     """
     is_text = is_text and is_text_type(array.type)
     if by_number(field):
-        values, unsure = _numbers(field, array)
+        values, unsure = _numbers(field, array, is_text=is_text)
     else:
         values, unsure = None, np.arange(len(array))
     if values is not None and not len(unsure):
-        return _array(field, values, ()), {}
+        return _array(values, ()), {}
     found, wrong = _one_by_one(field, judge, array.take(unsure) if values is not None else array, is_text=is_text)
     errors = {int(unsure[position]): errors for position, errors in wrong.items()}
     if values is None:
@@ -64,7 +64,7 @@ def checked_column(field: Field, judge: Judge, array: Any, *, is_text: bool) -> 
             blank.append(position)
         else:
             values[position] = value
-    return _array(field, values, blank), errors
+    return _array(values, blank), errors
 
 
 def listed_column(field: Field, values: Sequence[Any]) -> Any:
@@ -91,18 +91,19 @@ def judged(field: Field, judge: Judge, value: Any) -> tuple[Any, Sequence[FieldE
     return (None, errors) if errors else (value, ())
 
 
-def _numbers(field: Field, array: Any) -> tuple[Any, Any]:
-    """Floats, and the positions of those that only the rule can tell."""
-    values = _floats(array)
+def _numbers(field: Field, array: Any, *, is_text: bool) -> tuple[Any, Any]:
+    """Numbers of the column's type, and the positions of those that only the rule can tell."""
+    values = _floats(array, is_text=is_text)
     if values is None:
-        return np.zeros(len(array)), np.arange(len(array))
+        return np.zeros(len(array), np.int64 if field.kind == "integer" else np.float64), np.arange(len(array))
     dtype = field.dtype if field.dtype in INTEGERS else "int64"
     limits = FLOATS.get(field.dtype, FLOATS["float64"])
     low, high = bounds(field, *(INTEGERS[dtype] if field.kind == "integer" else (-limits, limits)))
     with np.errstate(invalid="ignore"):
-        sure = (values >= low) & (values <= high) & (np.abs(values) <= EXACT)
+        sure = (values >= low) & (values <= high) & (np.abs(values) < EXACT)
         if field.kind == "integer":
             sure &= values == np.floor(values)
+            values = np.where(sure, values, 0).astype(np.int64)
     return values, np.flatnonzero(~sure)
 
 
@@ -113,13 +114,16 @@ def is_text_type(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _floats(array: Any) -> Any:
-    """The numbers of a column as floats of its own, NaN where there is none; None where it is of another kind."""
+def _floats(array: Any, *, is_text: bool) -> Any:
+    """The numbers of a column as floats of its own, NaN where there is none; None where it is of another kind.
+
+    is_text: it is a file's text, where "1" is a number; what Parquet holds as a text is none.
+    """
     import pyarrow as pa  # noqa: PLC0415
     from pyarrow import compute  # noqa: PLC0415
 
     kind = array.type
-    if is_text_type(kind):
+    if is_text:
         try:
             cast = compute.cast(array, pa.float64())
         except pa.ArrowInvalid:
@@ -133,7 +137,7 @@ def _floats(array: Any) -> Any:
     return np.array(cast.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def _array(field: Field, values: Any, blank: Sequence[int]) -> Any:
+def _array(values: Any, blank: Sequence[int]) -> Any:
     import pyarrow as pa  # noqa: PLC0415
 
     mask = None
@@ -141,8 +145,6 @@ def _array(field: Field, values: Any, blank: Sequence[int]) -> Any:
         mask = np.zeros(len(values), dtype=bool)
         mask[blank] = True
         values[mask] = 0
-    if field.kind == "integer":
-        values = values.astype(np.int64)
     return pa.array(values, mask=mask)
 
 

@@ -5,7 +5,9 @@ the schema knows, or each line as it is (LINE) where the file is NDJSON. Of CSV 
 where every one of the part is surely the number that its text says.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ LINE_BYTES = 8 << 20  # no line of NDJSON may be longer
 BLOCK_BYTES = (
     2 << 20
 )  # nor any row of CSV; it fits into a processor's cache, which is a third faster than four times that
+BLOCKS_AHEAD = 4
 MAX_RAGGED = 100_000
 PARQUET_ROWS = 1_024  # at a time: a page of a few bytes may hold a long text a thousand times
 
@@ -42,9 +45,18 @@ def parts_of(
     cutter = _Cutter(source, numbers, rows=rows, size_bytes=size_bytes, unpacked_bytes=unpacked_bytes)
     readers = {"csv": _csv, "parquet": _parquet, "ndjson": _ndjson}
     with arrow_faults("The file cannot be read to its end"):
-        for batch in readers[source.format](source, wanted, cutter):
+        for batch in ahead(readers[source.format](source, wanted, cutter)):
             yield from cutter.take(batch)
         yield from cutter.rest()
+
+
+def ahead(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yield the same, read by a thread of its own while the caller has its hands full with those before."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
+        coming = deque(thread.submit(next, batches, None) for _ in range(BLOCKS_AHEAD))
+        while (batch := coming.popleft().result()) is not None:
+            coming.append(thread.submit(next, batches, None))
+            yield batch
 
 
 class _Cutter:
@@ -61,7 +73,7 @@ class _Cutter:
         self._ragged: list[tuple[int, int]] = []  # not yet in a part
 
     def skip(self, row: int, values: int) -> None:
-        """Note a row that is none."""
+        """Note a row that is none; the reader, which is ahead, knows of it first."""
         self._ragged.append((row, values))
         if len(self._ragged) > MAX_RAGGED:
             raise TableInvalid(f"More than {MAX_RAGGED:,} rows of the file have too few or too many values.")

@@ -304,7 +304,12 @@ class TestRingsCarryTheWork:
         version = register(Doubles())
         ended(ask(version, 0))
         rung, send = [], dispatch.app.send_task
-        monkeypatch.setattr(dispatch.app, "send_task", lambda *args, **words: (rung.append(1), send(*args, **words)))
+
+        def noted(*args: object, **words: object) -> object:
+            rung.append(args)
+            return send(*args, **words)
+
+        monkeypatch.setattr(dispatch.app, "send_task", noted)
         began = time.monotonic()
         for number in range(50):
             ended(ask(version, number))

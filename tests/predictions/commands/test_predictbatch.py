@@ -83,7 +83,7 @@ def test_it_works(run: Run, worker: Process, register: Callable, alice: User, ro
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_a_killed_worker_costs_its_part_alone(
+def test_a_killed_worker_costs_the_parts_it_held(
     _worker: Process, committed: None, home: Path, run: Run, register: Callable, alice: User, tmp_path: Path
 ) -> None:
     """Another takes up what it held; what had ended is not run again, and every row is answered once."""
@@ -96,9 +96,10 @@ def test_a_killed_worker_costs_its_part_alone(
         batch = batch_create(user=alice, version=version, received=received([path.read_bytes()], name="rows.csv"))
         started.append(celery_worker(home, name=f"{tmp_path.name}-0", BATCH_PART_ROWS="4"))
         until((tmp_path / "begun").exists)
-        first = [part.completed_at for part in batch.part_rows[:4]]
-        assert all(first)
         started[0].popen.kill()
+        started[0].popen.wait()
+        before = [part.completed_at for part in batch.part_rows]
+        assert before.count(None) >= 1
         (tmp_path / "open").touch()
         started.append(celery_worker(home, name=f"{tmp_path.name}-1", BATCH_PART_ROWS="4"))
         out = tmp_path / "out.csv"
@@ -111,8 +112,11 @@ def test_a_killed_worker_costs_its_part_alone(
     values = [*range(100, 112), HELD, *range(113, 120)]
     assert table(out)[1:] == [[str(row), f"{2 * value:g}"] for row, value in enumerate(values, start=1)]
     assert Batch.objects.filter(user=alice).count() == 1  # the command went on with the one that was there
-    assert [part.completed_at for part in batch.part_rows[:4]] == first
-    assert [part.attempts for part in batch.part_rows] == [1, 1, 1, 1, 2, 1]
+    after = {part.completed_at: part.attempts for part in batch.part_rows}
+    ended = [moment for moment in before if moment]
+    assert [after.pop(moment) for moment in ended] == [1] * len(ended)
+    assert len(ended) >= 3  # the cut, and all but the two parts that a worker has at one time, and what nobody had yet
+    assert sorted(after.values()) in ([1, 2], [2, 2], [1, 2, 2])
     assert not breaches_of(batch)
 
 
