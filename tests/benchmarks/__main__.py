@@ -21,7 +21,7 @@ from tests.benchmarks.layers import layers
 from tests.benchmarks.memory import memory
 from tests.benchmarks.peers import PEERS, environment, pinned
 from tests.benchmarks.report import Part, verdicts
-from tests.benchmarks.site import Site, WrongAnswer
+from tests.benchmarks.site import Site
 from tests.benchmarks.sweep import sweep
 from tests.benchmarks.trained import LIGHT, Trained, trained
 
@@ -50,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except (CannotStart, wrk.WrkMissing) as error:
         print(f"almanac: {error}", file=sys.stderr)
         return 2
-    except WrongAnswer as error:
+    except wrk.WrongAnswer as error:
         print(f"almanac: {error}", file=sys.stderr)
         return 1
     finally:
@@ -98,7 +98,8 @@ def measured(site: Site, options: argparse.Namespace) -> int:
         say(f"\n## {part.title}\n\n{part.text}\n")
         figures |= part.figures
         faults += part.faults
-    say(f"\n## Held and missed\n\n{verdicts(figures)}\n")
+    against = ", ".join(options.peers) or "none"
+    say(f"\n## Held and missed\n\n{verdicts(figures)}\n\nPeers of this run: {against}.\n")
     for fault in faults:
         say(f"FAULT: {fault}")
     return int(bool(faults))

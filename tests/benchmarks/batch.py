@@ -64,7 +64,7 @@ def batch(site: Site, trained: Trained, *, count: int, rounds: int) -> Part:
     cells.append(
         ("ours by theirs", ratio(a.wall, b.wall), ratio(a.processor, b.processor), ratio(a.memory, b.memory), "")
     )
-    title = f"A batch file of {count:,} rows and 30 columns, {given.stat().st_size / MB:,.0f} MB"
+    title = f"A batch file of {count:,} rows and 30 columns, {given.stat().st_size / MB:,.1f} MB"
     headings = ("", "wall s", "CPU s", "memory above rest, MB", "rows/s")
     figures = {"batch_time": a.wall / b.wall, "batch_memory_mb": a.memory / MB}
     return Part(title, table(headings, cells), figures=figures, faults=faults)

@@ -12,8 +12,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.report import Part, number, ratio, table
-from tests.benchmarks.site import require_right
 from tests.benchmarks.trained import fit, light
+from tests.benchmarks.wrk import require_right
 
 if TYPE_CHECKING:
     from tests.benchmarks.site import Site

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.embedded.parts import ROOT
-from tests.benchmarks.report import table
 
 if TYPE_CHECKING:
     from tests.benchmarks.site import Site
@@ -23,7 +22,7 @@ DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 def described(site: Site, *, words: list[str]) -> str:
-    """Return the facts as a table. words: of the command."""
+    """Return the facts as a list. words: of the command."""
     facts = {
         "command": f"`{shlex.join(words)}`",
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -33,7 +32,7 @@ def described(site: Site, *, words: list[str]) -> str:
         "commit": _commit(),
         "PostgreSQL": ", ".join(f"{name} {site.sql(f'show {name}')[0][0]}" for name in DURABILITY),
     }
-    return table(("", "of this run"), facts.items())
+    return "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
 
 
 def _processor() -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from tests.benchmarks import wrk
 from tests.benchmarks.report import Part, number, table
+from tests.benchmarks.wrk import require_right
 from tests.chaos.stack import RUNNER
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def memory(site: Site, trained: Trained, *, seconds: int) -> Part:
     site.restart_workers()
     looks = {"at rest": processes(site)}
     call = site.call(site.model(trained), trained.row)
-    wrk.load(call, connections=1, seconds=1)
+    require_right(call, trained.expected)
     looks["one model loaded"] = processes(site)
     worked = wrk.load(call, connections=64, seconds=min(seconds, LOAD_SECONDS))
     looks["after a load of 64"] = processes(site)

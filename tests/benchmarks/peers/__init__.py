@@ -137,8 +137,8 @@ def running(peer: Peer, trained: Trained, *, site: Site) -> Iterator[Call]:
     log = work / "log"
     if peer.prepare:
         with log.open("ab") as output:
-            command = _command(peer.prepare, words, binaries)
-            done = subprocess.run(command, cwd=APPS, env=environ, stdout=output, stderr=output, check=False)
+            prepare = _command(peer.prepare, words, binaries)
+            done = subprocess.run(prepare, cwd=APPS, env=environ, stdout=output, stderr=output, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{peer.name} cannot be prepared: {log.read_text(errors='replace')[-2000:]}")
     call = _call(peer, trained, url=f"http://127.0.0.1:{port}{peer.path}", folder=work)
@@ -198,7 +198,7 @@ def _call(peer: Peer, trained: Trained, *, url: str, folder: Path) -> Call:
     headers = {"Content-Type": "application/json"}
     if peer.authorization:
         headers["Authorization"] = peer.authorization
-    return Call(url, body, headers)
+    return Call(url, body, headers=headers)
 
 
 def _wait_for(call: Call, process: subprocess.Popen[bytes], *, log: Path) -> None:
