@@ -110,5 +110,12 @@ class StillRunning(Refusal):
     """A prediction that has not ended cannot be deleted. Cancel it first, or wait for its end."""
 
 
+class RetentionRefused(Refusal):
+    """Predictions cannot be kept for that long."""
+
+    def __init__(self, days: int, most: int) -> None:
+        super().__init__(f"{days:,} days: predictions are kept for 1 to {most:,} days, or for ever.")
+
+
 class RegistrationRefused(Refusal):
     """The model cannot be registered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
 
@@ -12,14 +12,12 @@ from django.db.models.functions import Cast, Coalesce
 from django.db.models.lookups import IContains, LessThan
 
 from predictions.models import Door, ModelVersion, Status
-from predictions.models.ids import least_uuid7
+from predictions.models.ids import CLOCK_SLACK, least_uuid7
 from predictions.models.predictions import PredictionQuerySet
 
 # Words are looked for in the newest rows, and in inputs that are not images: a search must end.
 SEARCHED_ROWS = 10_000
 SEARCHED_BYTES = 16_384
-# How far the clocks of web and database, which make id and created_at, may be apart.
-CLOCK_SLACK = timedelta(minutes=5)
 
 # Before and after any prediction, and far enough from the calendar's ends to reckon with.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)

@@ -15,9 +15,9 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from predictions.admin.calendar import DAY, MONTH, YEAR, Calendar, calendar, span
-from predictions.filters import CLOCK_SLACK, PredictionFilter, within_reach
+from predictions.filters import PredictionFilter, within_reach
 from predictions.models import ModelVersion
-from predictions.models.ids import least_uuid7
+from predictions.models.ids import CLOCK_SLACK, least_uuid7
 from predictions.models.predictions import PredictionQuerySet
 
 COUNTED_ROWS = 10_000

@@ -19,6 +19,7 @@ from predictions.errors import Refusal
 from predictions.models import CHAMPION, Alias, ModelVersion, RegisteredModel
 from predictions.services.alias_move import alias_move
 from predictions.services.alias_rollback import alias_rollback, version_before
+from predictions.services.retention_set import retention_set
 from predictions.services.version_withdraw import version_withdraw
 
 
@@ -65,7 +66,7 @@ class RegisteredModelAdmin(admin.ModelAdmin):
     list_filter = ("visibility", "owner")
     search_fields = ("owner", "name", "description")
     readonly_fields = ("owner", "name", "created_at")
-    fields = ("owner", "name", "description", "card", "visibility", "members", "created_at")
+    fields = ("owner", "name", "description", "card", "visibility", "members", "retention_days", "created_at")
     filter_horizontal = ("members",)
     inlines = (VersionInline,)
 
@@ -80,6 +81,12 @@ class RegisteredModelAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never: its predictions point at it."""
         return False
+
+    def save_model(self, request: HttpRequest, obj: RegisteredModel, form: Any, change: bool) -> None:
+        """Keep note of who changed how long predictions are kept."""
+        if "retention_days" in form.changed_data:
+            retention_set(model=obj, days=obj.retention_days, actor=_user(request))
+        super().save_model(request, obj, form, change)
 
     @admin.display(description="answers by default")
     def champion(self, model: RegisteredModel) -> str:

@@ -3,7 +3,10 @@
 import os
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+# How far the clocks of web and database, which make id and created_at, may be apart.
+CLOCK_SLACK = timedelta(minutes=5)
 
 
 def uuid7() -> uuid.UUID:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 CHAMPION = "champion"
+LONGEST_DAYS = 36_500  # that predictions can be told to be kept, short of for ever
 _PARSED: dict[str, Manifest] = {}
 
 is_slug = RegexValidator(r"\A[a-z0-9]([a-z0-9._-]*[a-z0-9])?\Z", "Use small letters, digits, and . _ - between them.")
@@ -54,6 +55,13 @@ class RegisteredModel(models.Model):
     description = models.CharField(max_length=500, blank=True, help_text="One sentence: what it answers, from what.")
     card = models.TextField("model card", blank=True, help_text="What it was trained on, how good it is, its limits.")
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.PUBLIC)
+    retention_days = models.PositiveIntegerField(
+        "predictions are kept for",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_DAYS)],
+        help_text="Days; empty: for ever. `manage.py prunepredictions` deletes what is older.",
+    )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="member_models")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -61,7 +69,10 @@ class RegisteredModel(models.Model):
 
     class Meta:
         verbose_name = "model"
-        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="model_owner_name")]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="model_owner_name"),
+            models.CheckConstraint(condition=Q(retention_days__gte=1), name="model_retention"),  # or it is null
+        ]
         ordering = ["owner", "name"]
 
     def __str__(self) -> str:

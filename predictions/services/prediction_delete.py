@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -26,7 +26,6 @@ def prediction_delete(*, actor: User | None, ids: Collection[UUID]) -> int:
     found = list(chosen.select_for_update().order_by("pk").values_list("pk", flat=True))
     if not found:
         return 0
-    Prediction.objects.filter(pk__in=found).delete()
     entry = AuditEntry.write(
         actor=actor,
         action="prediction_delete",
@@ -34,5 +33,11 @@ def prediction_delete(*, actor: User | None, ids: Collection[UUID]) -> int:
         first=str(found[0]),
         last=str(found[-1]),
     )
-    entry.name_subjects(found)
+    forget(found, entry=entry)
     return len(found)
+
+
+def forget(ids: Sequence[UUID], *, entry: AuditEntry) -> None:
+    """Delete ended predictions that the caller has locked, with their truths and notes; the entry keeps their ids."""
+    Prediction.objects.filter(pk__in=ids).only("pk").delete()
+    entry.name_subjects(ids)
