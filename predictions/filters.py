@@ -11,7 +11,7 @@ from django.db.models import Case, F, Func, IntegerField, Q, TextField, Value, W
 from django.db.models.functions import Cast, Coalesce
 from django.db.models.lookups import IContains, LessThan
 
-from predictions.models import Door, ModelVersion, Status
+from predictions.models import Door, RegisteredModel, Status
 from predictions.models.ids import CLOCK_SLACK, least_uuid7
 from predictions.models.predictions import PredictionQuerySet
 
@@ -38,6 +38,8 @@ class PredictionFilter(django_filters.FilterSet):
         method="by_words", label="Search", help_text="Text in the input, the output or the error, or an id."
     )
 
+    of_all = False  # people, not of one
+
     def filter_queryset(self, queryset: PredictionQuerySet) -> PredictionQuerySet:
         """Leave out the parts of batch files, unless they are asked for."""
         found: PredictionQuerySet = super().filter_queryset(queryset)
@@ -46,7 +48,8 @@ class PredictionFilter(django_filters.FilterSet):
     def by_model(self, queryset: PredictionQuerySet, _: str, full_name: str) -> PredictionQuerySet:
         """Narrow to a model's predictions."""
         owner, _, name = full_name.partition("/")
-        return queryset.filter(version__in=ModelVersion.objects.filter(model__owner=owner, model__name=name))
+        model = RegisteredModel.objects.filter(owner=owner, name=name).first()
+        return queryset.of_model(model.pk) if model else queryset.none()
 
     def by_status(self, queryset: PredictionQuerySet, _: str, status: str) -> PredictionQuerySet:
         """Narrow to one of the five words."""
@@ -68,14 +71,16 @@ class PredictionFilter(django_filters.FilterSet):
 
     def by_words(self, queryset: PredictionQuerySet, _: str, words: str) -> PredictionQuerySet:
         """Narrow to rows that hold the words, among the newest that fit the other filters."""
-        newest = queryset.order_by("-id").values("id")[:SEARCHED_ROWS]
+        newest_first = queryset.newest_first() if self.of_all else queryset.along("user_id")
+        oldest = newest_first.values_list("id", flat=True)[SEARCHED_ROWS - 1 : SEARCHED_ROWS].first()
         stored = Func(F("input"), function="pg_column_size", output_field=IntegerField())
         small_input = Case(
             When(LessThan(stored, SEARCHED_BYTES), then=_text("input")), default=Value(""), output_field=TextField()
         )
         places = (small_input, _text("output"), _text("error"), _text("id"))
         found = (IContains(place, words.strip()) for place in places)
-        return queryset.filter(pk__in=newest).filter(reduce(or_, map(Q, found)))
+        newest = queryset.filter(pk__gte=oldest) if oldest else queryset
+        return newest.filter(reduce(or_, map(Q, found)))
 
 
 def within_reach(moment: datetime) -> datetime:

@@ -30,9 +30,13 @@ class Page:
     previous: str | None
 
 
-def page_of(queryset: PredictionQuerySet, *, cursor: str = "", size: int = PAGE_SIZE) -> Page:
+def page_of(
+    queryset: PredictionQuerySet, *, shown: PredictionQuerySet | None = None, cursor: str = "", size: int = PAGE_SIZE
+) -> Page:
     """Return the page that a cursor names, or the first.
 
+    The ids of a page are found first, for the most part in an index alone. queryset: of one person.
+    shown: predictions, with what is to be read of them.
     Raises: InvalidCursor.
     """
     size = min(max(size, 1), MAX_PAGE_SIZE)
@@ -40,10 +44,10 @@ def page_of(queryset: PredictionQuerySet, *, cursor: str = "", size: int = PAGE_
     if at is not None:
         queryset = queryset.filter(pk__gt=at) if newer else queryset.filter(pk__lt=at)
     # One row more than the page holds says whether there is another page that way.
-    found = list(queryset.order_by("id" if newer else "-id")[: size + 1])
-    more, rows = len(found) > size, found[:size]
-    if newer:
-        rows.reverse()
+    found = list(queryset.along("user_id", oldest_first=newer).values_list("pk", flat=True)[: size + 1])
+    more = len(found) > size
+    shown = Prediction.objects.all() if shown is None else shown
+    rows = list(shown.filter(pk__in=found[:size]).newest_first())
     if not rows:
         return Page([], None, None)
     is_last, is_first = (False, not more) if newer else (not more, at is None)

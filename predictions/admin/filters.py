@@ -8,8 +8,10 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
-from predictions.models import Note, Status, Truth
+from predictions.models import Note, Reason, RegisteredModel, Status, Truth
 from predictions.models.predictions import PredictionQuerySet
+
+LONGEST_ID = 10  # digits, one more than fit
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -26,6 +28,39 @@ class StatusFilter(admin.SimpleListFilter):
         """Narrow to the chosen one."""
         chosen = self.value()
         return cast(PredictionQuerySet, queryset).in_status(chosen) if chosen in Status.values else queryset
+
+
+class ModelFilter(admin.SimpleListFilter):
+    """By model."""
+
+    title = "model"
+    parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return [(str(model.pk), model.full_name) for model in RegisteredModel.objects.all()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        """Narrow to the chosen one."""
+        chosen = self.value() or ""
+        is_model = chosen.isascii() and chosen.isdecimal() and len(chosen) < LONGEST_ID
+        return cast(PredictionQuerySet, queryset).of_model(int(chosen)) if is_model else queryset
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """By why it failed: only what failed has a reason, and what failed is found quickly."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Name the choices."""
+        return list(Reason.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        """Narrow to the chosen one."""
+        chosen = self.value()
+        return queryset.filter(status=Status.FAILED, reason=chosen) if chosen in Reason.values else queryset
 
 
 class SaidFilter(admin.SimpleListFilter):

@@ -19,6 +19,7 @@ from predictions.filters import PredictionFilter, within_reach
 from predictions.models import ModelVersion
 from predictions.models.ids import CLOCK_SLACK, least_uuid7
 from predictions.models.predictions import PredictionQuerySet
+from predictions.selectors import by_index
 
 COUNTED_ROWS = 10_000
 FACET_ROWS = 10_000
@@ -27,6 +28,12 @@ HEAVY = ("input", "warnings", "traceback")
 HEAVY_VERSION = ("version__manifest", "version__examples", "version__metrics")
 
 _ID_START = re.compile(r"[0-9a-f]{8,32}", re.ASCII)
+
+
+class OfAll(PredictionFilter):
+    """Narrows everybody's predictions."""
+
+    of_all = True
 
 
 class CappedPaginator(Paginator):
@@ -45,7 +52,8 @@ class CappedPaginator(Paginator):
     @cached_property
     def _counted(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by().values("pk")[: COUNTED_ROWS + 1].count()
+        with by_index():
+            return rows.order_by().values("pk")[: COUNTED_ROWS + 1].count()
 
 
 class PredictionChangeList(ChangeList):
@@ -91,10 +99,13 @@ def search(queryset: PredictionQuerySet, term: str) -> PredictionQuerySet:
     if _ID_START.fullmatch(digits):
         first, last = (UUID(digits.ljust(32, fill)) for fill in "0f")
         return queryset.filter(pk__gte=first, pk__lte=last)
-    users = list(User.objects.filter(username__istartswith=term).values_list("pk", flat=True)[:NAMES_MEANT])
-    versions = list(_versions_meant(term).values_list("pk", flat=True))
-    words = PredictionFilter({"q": term}, queryset=queryset).qs.order_by().values("pk")
-    return queryset.filter(Q(user__in=users) | Q(version__in=versions) | Q(pk__in=words))
+    users = User.objects.filter(username__istartswith=term)[:NAMES_MEANT]
+    versions = _versions_meant(term).values_list("pk", flat=True)
+    words = OfAll({"q": term}, queryset=queryset).qs
+    meant = [queryset.visible_to(user).along("user_id") for user in users]
+    meant += [queryset.of_version(version).along("version_id") for version in versions]
+    newest = (found.values("pk")[:COUNTED_ROWS] for found in meant)
+    return queryset.filter(pk__in=words.order_by().values("pk").union(*newest)) if meant else words
 
 
 def _versions_meant(term: str) -> QuerySet[ModelVersion]:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from config.admin import ReadOnlyAdmin
 from predictions.admin import rendering
-from predictions.admin.filters import NoteFilter, StatusFilter, TruthFilter
+from predictions.admin.filters import ModelFilter, NoteFilter, ReasonFilter, StatusFilter, TruthFilter
 from predictions.admin.listing import CappedPaginator, PredictionChangeList, search
 from predictions.admin.review import review, review_form
 from predictions.errors import Refusal
@@ -33,7 +33,7 @@ class PredictionAdmin(ReadOnlyAdmin):
 
     list_display = ("created", "asked_of", "live_status", "answer", "truth_told", "user", "seconds")
     list_display_links = ("created",)
-    list_filter = (StatusFilter, "version__model", "reason", "door", TruthFilter, NoteFilter)
+    list_filter = (StatusFilter, ModelFilter, ReasonFilter, "door", TruthFilter, NoteFilter)
     list_per_page = 50
     list_max_show_all = 50
     show_facets = admin.ShowFacets.ALLOW

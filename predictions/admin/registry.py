@@ -200,7 +200,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def predictions_link(self, version: ModelVersion) -> SafeString:
         """A way to what its model answered."""
         address = reverse("admin:predictions_prediction_changelist")
-        return format_html('<a href="{}?version__model__id__exact={}">of this model</a>', address, version.model_id)
+        return format_html('<a href="{}?model={}">of this model</a>', address, version.model_id)
 
 
 @admin.register(Alias)

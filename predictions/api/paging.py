@@ -25,10 +25,12 @@ _NUMBER = re.compile(NUMBERS, re.ASCII)
 PAGING = frozenset({"cursor", "page_size"})
 
 
-def cursor_page(queryset: PredictionQuerySet, *, request: Request) -> tuple[list[Prediction], dict[str, Any]]:
+def cursor_page(
+    queryset: PredictionQuerySet, *, shown: PredictionQuerySet, request: Request
+) -> tuple[list[Prediction], dict[str, Any]]:
     """Return a page of predictions, newest first, and the frame that its representation goes into."""
     cursor = request.query_params.get("cursor", "")
-    page = page_of(queryset, cursor=cursor, size=_page_size(request))
+    page = page_of(queryset, shown=shown, cursor=cursor, size=_page_size(request))
     return page.rows, _frame(request, previous=page.previous, next=page.next)
 
 

@@ -49,8 +49,8 @@ class PredictionList(View):
             raise InvalidQuery(
                 [FieldError(name, " ".join(map(str, texts)), "invalid") for name, texts in found.errors.items()]
             )
-        queryset = found.qs.with_status().select_related("version__model").defer("version__manifest", "traceback")
-        rows, frame = cursor_page(queryset, request=request)
+        shown = Prediction.objects.with_status().select_related("version__model")
+        rows, frame = cursor_page(found.qs, shown=shown.defer("version__manifest", "traceback"), request=request)
         base = base_url(request)
         return Response(frame | {"results": [prediction_row_json(row, base=base) for row in rows]})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
@@ -67,8 +67,17 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
     """Predictions, narrowed by who asks and by what they look for."""
 
     def visible_to(self, user: User) -> PredictionQuerySet:
-        """Return a person's own predictions."""
-        return self.filter(user=user)
+        """Return a person's own predictions. A range, for `along`."""
+        return self.filter(user_id__gte=user.pk, user_id__lte=user.pk)
+
+    def along(self, column: str, *, oldest_first: bool = False) -> Self:
+        """Order the rows of one person, or of one version, so that they are found along the index that begins with it.
+
+        Asked for `user_id = 7` by id, PostgreSQL may go back through everybody's predictions in the hope to meet enough
+        of that person's, who may have asked nothing for a year. Of a range, which it does not know to be one value, and
+        in the order of that index, it cannot. column: user_id or version_id.
+        """
+        return self.order_by(f"-{column}", "id") if oldest_first else self.order_by(column, "-id")
 
     def single(self) -> PredictionQuerySet:
         """Leave out the parts of batch files."""
@@ -90,8 +99,17 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         """Narrow to one of the five words."""
         if status in TERMINAL:
             return self.filter(status=status)
-        claimed = Exists(Job.objects.filter(pk=OuterRef("pk"), token__isnull=False))
-        return self.filter(claimed if status == Status.PROCESSING else ~claimed, status=Status.STARTING)
+        # The queue is short, and says whose a job is: nothing else of the ledger need be looked at.
+        mine = Job.objects.filter(pk=OuterRef("pk"), user_id=OuterRef("user_id"))
+        return self.filter(Exists(mine.filter(token__isnull=status == Status.STARTING)), status=Status.STARTING)
+
+    def of_version(self, version_id: int) -> PredictionQuerySet:
+        """Narrow to a version. A range, for `along`."""
+        return self.filter(version_id__gte=version_id, version_id__lte=version_id)
+
+    def of_model(self, model_id: int) -> PredictionQuerySet:
+        """Narrow to a model, by its versions and not by a join: PostgreSQL knows how often each version was asked."""
+        return self.filter(version__in=list(ModelVersion.objects.filter(model=model_id).values_list("pk", flat=True)))
 
     def newest_first(self) -> PredictionQuerySet:
         """Order by id, which is the order of creation."""
@@ -130,13 +148,19 @@ class Prediction(models.Model):
     class Meta:
         db_table = "prediction"
         indexes = [
-            models.Index(fields=["user", "-id"], name="prediction_user"),
-            models.Index(fields=["version", "-id"], name="prediction_version"),
+            # What lists are narrowed by is included: a page is found in the index alone, before its rows are read.
+            models.Index(fields=["user", "-id"], include=["version", "door"], name="prediction_of_user"),
+            models.Index(fields=["version", "-id"], include=["door"], name="prediction_of_version"),
+            # The rest hold what is rare, and cost the others nothing.
             models.Index(
                 fields=["user", "-id"],
                 name="prediction_user_unhappy",
                 condition=Q(status__in=["failed", "canceled"]),
             ),
+            models.Index(
+                fields=["status", "-id"], name="prediction_unhappy", condition=Q(status__in=["failed", "canceled"])
+            ),
+            models.Index(fields=["door", "-id"], name="prediction_door", condition=~Q(door=2)),
             # The parts of a batch file share its id as their call_id.
             models.Index(fields=["call_id", "id"], name="prediction_batch", condition=Q(door=5)),
         ]
@@ -183,7 +207,8 @@ class Prediction(models.Model):
 class IdempotencyKey(models.Model):
     """A key under which a person's call was made; the same key never makes a second one."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    # No index of its own: that of the constraint begins with it.
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=255)
     request_sha256 = models.BinaryField(max_length=32)
     ids = models.JSONField(help_text="The predictions that the call made, in order.")

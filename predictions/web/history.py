@@ -35,7 +35,7 @@ def predictions(request: SignedInRequest) -> HttpResponse:
         return redirect(here)
     found = _filtered(request)
     valid = found.is_valid()
-    page = _page(request, found.qs.with_status().select_related("version__model")) if valid else Page([], None, None)
+    page = _page(request, found.qs) if valid else Page([], None, None)
     models = RegisteredModel.objects.visible_to(request.user)[:MODELS_OFFERED]
     context = {
         "filter": found,
@@ -92,10 +92,11 @@ def _filtered(request: SignedInRequest) -> PredictionFilter:
 
 
 def _page(request: SignedInRequest, queryset: PredictionQuerySet) -> Page:
+    shown = Prediction.objects.with_status().select_related("version__model")
     try:
-        return page_of(queryset, cursor=request.GET.get("cursor", ""))
+        return page_of(queryset, shown=shown, cursor=request.GET.get("cursor", ""))
     except InvalidCursor:
-        return page_of(queryset)
+        return page_of(queryset, shown=shown)
 
 
 def _query(request: SignedInRequest) -> QueryDict:

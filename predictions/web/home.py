@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.requests import SignedInRequest
 from predictions.models import CHAMPION, Alias, Prediction, RegisteredModel
+from predictions.pages import page_of
 from predictions.selectors import ModelFigures, model_figures
 from predictions.web.answers import entry_of
 
@@ -25,7 +26,8 @@ def home(request: SignedInRequest) -> HttpResponse:
     prefetch = Prefetch("aliases", queryset=champions, to_attr="champions")
     models = list(RegisteredModel.objects.visible_to(request.user).prefetch_related(prefetch)[: MODELS_SHOWN + 1])
     figures = model_figures(model.pk for model in models)
-    mine = Prediction.objects.visible_to(request.user).single().with_status().select_related("version__model")
+    mine = Prediction.objects.visible_to(request.user).single()
+    shown = Prediction.objects.with_status().select_related("version__model")
     context = {
         "cards": [
             {
@@ -36,6 +38,6 @@ def home(request: SignedInRequest) -> HttpResponse:
             for model in models[:MODELS_SHOWN]
         ],
         "has_more_models": len(models) > MODELS_SHOWN,
-        "entries": [entry_of(prediction) for prediction in mine.newest_first()[:LATEST_SHOWN]],
+        "entries": [entry_of(each) for each in page_of(mine, shown=shown, size=LATEST_SHOWN).rows],
     }
     return render(request, "predictions/home.html", context)

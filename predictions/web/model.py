@@ -19,6 +19,7 @@ from accounts.requests import SignedInRequest
 from mlcore.fields import FieldError
 from predictions.errors import InvalidInput, QueueFull, Refusal, TooManyWaiting
 from predictions.models import CHAMPION, Door, ModelVersion, Prediction, RegisteredModel
+from predictions.pages import page_of
 from predictions.selectors import model_figures
 from predictions.services.prediction_create import prediction_create
 from predictions.services.prediction_wait import prediction_wait
@@ -171,8 +172,9 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _run_part(request: SignedInRequest, version: ModelVersion) -> dict[str, Any]:
-    mine = Prediction.objects.visible_to(request.user).single().filter(version__model=version.model)
-    latest = mine.with_status().select_related("version__model").newest_first()[:MINE_SHOWN]
+    mine = Prediction.objects.visible_to(request.user).single().of_model(version.model_id)
+    shown = Prediction.objects.with_status().select_related("version__model")
+    latest = page_of(mine, shown=shown, size=MINE_SHOWN).rows
     return {
         "examples": examples_of(version),
         "filled_example": request.GET.get("example", ""),
