@@ -45,6 +45,7 @@ class Module:
     """A scripted or traced module in memory."""
 
     warnings: tuple[str, ...] = ()
+    takes_plain_tables = False
 
     def __init__(self, module: Any, device: str) -> None:
         self.module = module

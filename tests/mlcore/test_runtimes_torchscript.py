@@ -8,9 +8,14 @@ import torch
 from torch import nn
 
 from mlcore import runtimes
+from mlcore.artifacts import ArtifactStore
+from mlcore.engine import Engine, Success
 from mlcore.errors import UnsupportedArtifact
+from mlcore.manifest import Manifest
 from mlcore.runtimes import torchscript as runtime
+from mlcore.schema import Schema
 from mlcore.signature import Signature, Slot
+from tests.mlcore.asking import DOCUMENT, LUCKY, ask
 
 
 class Words(nn.Module):
@@ -123,3 +128,12 @@ def test_what_torch_save_writes_has_no_program() -> None:
     torch.save(nn.Linear(1, 1).state_dict(), buffer)
     with pytest.raises(UnsupportedArtifact, match=r"torch\.save keeps no program"):
         runtimes.identify(buffer)
+
+
+def test_rows_that_travel_as_numbers(engine: Engine, store: ArtifactStore) -> None:
+    stored = store.keep(io.BytesIO(saved(Optional())))
+    output = {"type": "object", "properties": {"output": {"type": "array", "items": {"type": "number"}}}}
+    schema = Schema.from_json({**DOCUMENT, "output": output})
+    manifest = Manifest("torchscript", stored.sha256, stored.size_bytes, schema)
+    assert manifest.layout
+    assert ask(engine, manifest, LUCKY, {"x": 3.0}) == [Success({"output": [2.0]}), Success({"output": [6.0]})]
