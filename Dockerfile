@@ -43,6 +43,8 @@ COPY accounts accounts
 COPY predictions predictions
 COPY mlcore mlcore
 COPY templates templates
+# Each runner is a new process, and could keep no bytecode in a read-only file system.
+RUN python -m compileall -q config accounts predictions mlcore
 # Values for this step alone: it reads the settings, and reaches no server.
 RUN SECRET_KEY=unused DATABASE_URL=postgres://unused REDIS_URL=redis://unused \
     python manage.py collectstatic --noinput --verbosity 0

@@ -124,6 +124,7 @@ PREDICTION_TIMEOUT_SECONDS = env.float("PREDICTION_TIMEOUT_SECONDS", 60.0)
 MODEL_LOAD_SECONDS = env.float("MODEL_LOAD_SECONDS", 120.0)
 MODEL_MEMORY_LIMIT = env.str("MODEL_MEMORY_LIMIT", "")  # "2GiB"; empty: what the engine takes by default
 MEMORY_BUDGET = env.str("MEMORY_BUDGET", "")
+RUNNER_SPARES = env.list("RUNNER_SPARES", default=["used"])  # formats, "used", "none"
 MICRO_BATCH_ROWS = env.int("MICRO_BATCH_ROWS", 64)
 WORKER_METRICS_PORT = env.int("WORKER_METRICS_PORT", 0)
 ARTIFACTS_DIR = Path(env.str("ARTIFACTS_DIR", str(ALMANAC_HOME / "artifacts")))

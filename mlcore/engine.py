@@ -4,7 +4,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,11 +17,12 @@ from mlcore.outcomes import Failure, Outcome, Success, all_failed, error_of, out
 from mlcore.processes import end_orphans, engine_mark
 from mlcore.protocol import Message
 from mlcore.runner_process import RunnerProcess, Terms, address_space_bytes, clean_environment
-from mlcore.seats import LEAVE_SECONDS, Seat, Seats
+from mlcore.seats import BARE_BYTES, LEAVE_SECONDS, Seat, Seats
 from mlcore.signature import Signature
 from mlcore.sizes import machine_bytes
+from mlcore.spares import Spares
 
-__all__ = ["Engine", "Failure", "Inspection", "Loaded", "Outcome", "Success", "TableRows"]
+__all__ = ["Engine", "Failure", "Inspection", "Loaded", "Outcome", "Success", "TableRows", "Waiting"]
 
 MEMORY_LIMIT_BYTES = 4 << 30
 ROOM_SECONDS = 5.0  # to wait for versions at work to make room for another
@@ -46,6 +47,15 @@ class Loaded:
 
     format: str
     artifact: str
+    pid: int
+    resident_bytes: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A spare runner, ready to become that of a version."""
+
+    format: str
     pid: int
     resident_bytes: int
 
@@ -79,6 +89,8 @@ class Engine:
     threads: what one model may use; by default half of the processors, so that two do not crowd each other.
     memory_budget_bytes: what all warm versions may hold together, by default two thirds of the memory there is;
              whoever is idle is put out for it. memory_limit_bytes: what one may hold, unless its manifest says.
+    spares:  formats of which a runner without a model is kept ready, while the budget has room; "used": those that
+             versions have been loaded of. For who lives long: a spare costs a start, and memory.
     """
 
     def __init__(
@@ -92,6 +104,7 @@ class Engine:
         memory_limit_bytes: int | None = None,
         load_timeout_seconds: float = 120.0,
         environment: Mapping[str, str] | None = None,
+        spares: Collection[str] = (),
     ) -> None:
         self.store = store
         self.device = device
@@ -100,12 +113,14 @@ class Engine:
         self.memory_limit_bytes = memory_limit_bytes or min(MEMORY_LIMIT_BYTES, self.memory_budget_bytes)
         self.load_timeout_seconds = load_timeout_seconds
         self.environment = clean_environment(threads=self.threads, extra=environment or {})
-        self._seats = Seats(most=max_loaded, budget_bytes=self.memory_budget_bytes)
+        self._spares = Spares(self._spare, formats=spares)
+        self._seats = Seats(most=max_loaded, budget_bytes=self.memory_budget_bytes, spares=self._spares)
         self._closed = False
         # The kernel ends a runner with the thread that started it: one thread lives as long as the engine.
         self._spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="runner-spawner")
         self._numbers = itertools.count()
         end_orphans()
+        self._spares.replenish()
 
     def predict(
         self,
@@ -157,6 +172,8 @@ class Engine:
                 return self._answered(seat, call)
         except EngineError as error:
             return all_failed(error, count=call.count)
+        finally:
+            self._spares.replenish()
 
     def inspect(self, path: Path | str, *, memory_limit_bytes: int | None = None) -> Inspection:
         """What a file is, by loading it in a runner of its own.
@@ -180,10 +197,18 @@ class Engine:
             for manifest, runner in self._seats.warm()
         ]
 
+    def spares(self) -> list[Waiting]:
+        """The runners that have no version yet."""
+        return [
+            Waiting(spare.format, spare.runner.process.pid, spare.runner.memory_bytes())
+            for spare in self._spares.waiting()
+        ]
+
     def close(self) -> None:
         """End every runner; calls under way fail."""
         self._closed = True
         self._seats.clear()
+        self._spares.close()
         self._spawner.shutdown()
 
     @property
@@ -214,34 +239,55 @@ class Engine:
         seat.vacate()
         began = time.monotonic()
         self._seats.make_room(seat, seconds=min(ROOM_SECONDS, self.load_timeout_seconds), stop=call.stop)
-        manifest, model = seat.manifest, str(call.context.get("model", ""))
-        seat.runner = self._spawn(
-            *(model, manifest.format, manifest.artifact[:12]), memory_limit_bytes=manifest.memory_limit_bytes
-        )
+        self._require_open()  # or nobody might end the spare
+        limit_bytes = seat.manifest.memory_limit_bytes or self.memory_limit_bytes
+        with self._spares.lent(seat.manifest.format, limit_bytes=limit_bytes) as spare:
+            runner = self._filled(seat, spare, call, began=began)
+        self._seats.settle(seat)
+        return runner
+
+    def _filled(self, seat: Seat, spare: RunnerProcess | None, call: _Call, *, began: float) -> RunnerProcess:
+        """Load the seat's version, into the spare runner if there is one; began: when the seat was found empty."""
+        manifest, name = seat.manifest, str(call.context.get("model", ""))
+        words = (name, manifest.format, manifest.artifact[:12])
+        seat.runner = runner = spare or self._spawn(*words, memory_limit_bytes=manifest.memory_limit_bytes)
         self._require_open()  # or nobody might end what has come since
         message = {
             "do": "load",
+            "name": name or manifest.artifact[:12],
             "store": str(self.store.root.resolve()),
             "artifact": manifest.artifact,
             "format": manifest.format,
             "schema": manifest.schema.to_json(),
         }
         try:
-            self._load(seat.runner, message, waited_seconds=time.monotonic() - began, stop=call.stop)
+            self._load(runner, message, waited_seconds=time.monotonic() - began, stop=call.stop)
         except UnsupportedArtifact as error:
             raise LoadFailed(str(error)) from error
-        self._seats.settle(seat)
-        return seat.runner
+        return runner
+
+    def _spare(self, format: str, stop: threading.Event) -> RunnerProcess | None:
+        """A runner that has imported what the format's files need; None where the budget has no room for it.
+
+        Raises: EngineError where it cannot.
+        """
+        if not self._seats.has_room(BARE_BYTES):
+            return None
+        runner = self._spawn(format, memory_limit_bytes=None)
+        message = {"do": "preload", "format": format}
+        reply = runner.ask(message, timeout_seconds=self.load_timeout_seconds, stop=stop)
+        if "error" in reply or not self._seats.has_room(runner.size_bytes):
+            runner.end()
+            return None
+        return runner
 
     def _spawn(self, *words: str, memory_limit_bytes: int | None) -> RunnerProcess:
         self._require_open()
-        limit_bytes = memory_limit_bytes or self.memory_limit_bytes
         terms = Terms(
             words=words,
             environment=self.environment,
             mark=f"{engine_mark()}.{next(self._numbers)}",
-            memory_limit_bytes=limit_bytes,
-            address_space_bytes=address_space_bytes(limit_bytes, device=self.device),
+            memory_limit_bytes=memory_limit_bytes or self.memory_limit_bytes,
         )
         try:
             return RunnerProcess(self._spawner, terms)
@@ -262,7 +308,8 @@ class Engine:
         waited_seconds: float = 0.0,
         stop: threading.Event | None = None,
     ) -> Message:
-        message |= {"device": self.device, "threads": self.threads}
+        most_bytes = address_space_bytes(runner.terms.memory_limit_bytes, device=self.device)
+        message |= {"device": self.device, "threads": self.threads, "address_space_bytes": most_bytes}
         try:
             left_seconds = max(self.load_timeout_seconds - waited_seconds, 0.0)
             reply = runner.ask(message, timeout_seconds=left_seconds, stop=stop)

@@ -1,7 +1,7 @@
-"""The process that runs one model's code: `python -m mlcore.runner SOCKET BYTES WORDS…`, under its keeper.
+"""The process that runs one model's code: `python -m mlcore.runner SOCKET WORDS…`, under its keeper.
 
-It is told what to do over a socket (see protocol), answers every message, and ends when the socket closes. It cannot
-have more memory than those bytes, where they are not 0. The words are for whoever reads the process list.
+It is told what to do over a socket (see protocol), answers every message, and ends when the socket closes. The words
+are for whoever reads the process list.
 """
 
 import os
@@ -17,6 +17,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ class Runner:
 
     def __init__(self) -> None:
         self.handlers: dict[str, Callable[[Message], Message]] = {
+            "preload": self.preload,
             "load": self.load,
             "inspect": self.inspect,
             "predict": self.predict,
@@ -59,8 +61,17 @@ class Runner:
         except BaseException as error:  # a model that calls sys.exit() has only failed
             return {"error": fault(error)}
 
+    def preload(self, message: Message) -> Message:
+        """Import what a format's files need; which of them is to be loaded comes later."""
+        for name in runtime(message["format"]).PRELOADED:
+            import_module(name)
+        return {}
+
     def load(self, message: Message) -> Message:
         """Take the registered file out of the store and make it ready."""
+        confine(message)
+        with suppress(OSError):  # the name that `top` and the kernel give the process
+            Path("/proc/self/comm").write_text(message["name"])
         self.schema = Schema.from_json(message["schema"])
         self.layout = layout_of(self.schema)
         data = ArtifactStore(message["store"]).read(message["artifact"])
@@ -70,6 +81,7 @@ class Runner:
 
     def inspect(self, message: Message) -> Message:
         """What a file that is not registered yet turns out to be."""
+        confine(message)
         with open_regular(Path(message["path"])) as file:
             data = file.read()
         name = identify(BytesIO(data))
@@ -142,6 +154,12 @@ def _plain_outcome(answered: Message) -> dict[str, Any] | InvalidOutput:
         output: dict[str, Any] = orjson.loads(orjson.dumps(answered["output"]))
         return output
     return InvalidOutput(answered["message"])
+
+
+def confine(message: Message) -> None:
+    """Have no more memory than this from now on, where there is such a bound. It cannot be undone."""
+    if most_bytes := message.get("address_space_bytes"):
+        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
 
 
 def loaded(data: bytes, message: Message) -> LoadedModel:
@@ -246,10 +264,8 @@ def packed(reply: Message, *, number: int) -> bytes:
 
 def main() -> None:
     """Run until the engine hangs up."""
-    descriptor, most_bytes = int(sys.argv[1]), int(sys.argv[2])
+    descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)
-    if most_bytes:
-        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     heed_the_engine_alone()
     serve(socket.socket(fileno=descriptor))
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlcore import protocol
@@ -71,7 +71,6 @@ class Terms:
     environment: Mapping[str, str]
     mark: str  # found in the environment of all that it starts
     memory_limit_bytes: int
-    address_space_bytes: int
 
 
 class RunnerProcess:
@@ -90,8 +89,14 @@ class RunnerProcess:
             self._channel.close()
             raise
         self._asked = 0
+        self._first_answer = 2  # the number of that question; the one before it loads the model
         self._looked_at = time.monotonic()
         self._kernel_kills = _kernel_kills()
+
+    def engage(self, *, memory_limit_bytes: int) -> None:
+        """Become the runner of a version that is to be loaded, under its limit."""
+        self.terms = replace(self.terms, memory_limit_bytes=memory_limit_bytes)
+        self._first_answer = self._asked + 2
 
     @property
     def alive(self) -> bool:
@@ -140,7 +145,7 @@ class RunnerProcess:
         except ValueError as error:
             self.end()
             raise RunnerCrashed(f"The runner's answer could not be read: {error}.") from error
-        if self._asked <= 2 or time.monotonic() > self._looked_at + PAUSE_SECONDS:
+        if self._asked <= self._first_answer or time.monotonic() > self._looked_at + PAUSE_SECONDS:
             self._weigh()
         return reply
 
@@ -175,7 +180,7 @@ class RunnerProcess:
     def _weigh(self) -> None:
         self._looked_at = time.monotonic()
         self.size_bytes = self.memory_bytes()
-        if self._asked <= 2:
+        if self._asked <= self._first_answer:
             self.fresh_bytes = self.size_bytes
 
     def _signal(self, send: Callable[[int, int], None], number: signal.Signals) -> None:
@@ -263,7 +268,7 @@ def _start(channel: int, terms: Terms) -> subprocess.Popen[bytes]:
     keeper = [sys.executable, "-I", "-S", str(KEEPER), str(os.getpid())]
     runner = [sys.executable, "-P", "-X", "faulthandler", "-m", "mlcore.runner"]
     return subprocess.Popen(  # noqa: S603 - ours: the words only name what it runs
-        [*keeper, *runner, str(channel), str(terms.address_space_bytes), *terms.words],
+        [*keeper, *runner, str(channel), *terms.words],
         stdin=subprocess.DEVNULL,
         stdout=2,  # what a model prints is a log
         pass_fds=[channel],

@@ -3,13 +3,14 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mlcore.errors import CallStopped
 from mlcore.manifest import Manifest
 from mlcore.runner_process import LOOK_SECONDS, RunnerProcess
+from mlcore.spares import Spare, Spares
 
 GIVING_WAY_SECONDS = 0.5  # that who is patient leaves a version to others, before taking a turn all the same
 LEAVE_SECONDS = 1.0  # for a runner that was told to go
@@ -52,11 +53,15 @@ class Seat:
 
 
 class Seats:
-    """The seats of an engine. A version in use is never put out; of the others the least recently used goes first."""
+    """The seats of an engine. A version in use is never put out; of the others the least recently used goes first.
 
-    def __init__(self, *, most: int, budget_bytes: int) -> None:
+    Before any of them spares go, which count in the budget too.
+    """
+
+    def __init__(self, *, most: int, budget_bytes: int, spares: Spares) -> None:
         self.most = most
         self.budget_bytes = budget_bytes
+        self._spares = spares
         self._seats: OrderedDict[str, Seat] = OrderedDict()  # the least recently used first
         self._sizes: dict[str, int] = {}  # what versions that were here before took at first
         self._changed = threading.Condition()
@@ -109,6 +114,12 @@ class Seats:
         _vacate(dead)
         return [(manifest, runner) for manifest, runner in found if runner]
 
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether so much would fit into the budget as it is."""
+        with self._changed:
+            held = sum(seat.size_bytes for seat in self._seats.values())
+        return held + self._spares.size_bytes() + size_bytes <= self.budget_bytes
+
     def clear(self) -> None:
         """End every runner; calls under way fail."""
         with self._changed:
@@ -125,7 +136,7 @@ class Seats:
         manifest = newcomer.manifest
         expected = self._sizes.get(manifest.content_id, manifest.size_bytes + BARE_BYTES)
         with self._changed:
-            surplus = self._take_surplus(newcomer, expected)
+            surplus = self._take_surplus(newcomer, expected, becomes=manifest.format)
             if not surplus:
                 held = sum(seat.size_bytes for seat in self._seats.values())
                 if insists or not held or held + expected <= self.budget_bytes:
@@ -135,11 +146,15 @@ class Seats:
         _vacate(surplus)
         return False
 
-    def _take_surplus(self, stays: Seat, size_bytes: int) -> list[Seat]:
-        """Who has to go so that one of this size can stay, taken out of the table."""
+    def _take_surplus(self, stays: Seat, size_bytes: int, *, becomes: str | None = None) -> list[Seat | Spare]:
+        """Who has to go so that one of this size can stay, taken out of the table.
+
+        becomes: the format whose spare, if there is one, will be the runner of who stays, and is no more beside it.
+        """
         others = [(key, seat) for key, seat in self._seats.items() if seat.is_warm and seat is not stays]
         count, held = len(others) + 1, sum(seat.size_bytes for _, seat in others) + size_bytes
-        surplus = []
+        over = held + self._spares.size_bytes(besides=becomes) - self.budget_bytes
+        surplus: list[Seat | Spare] = [*self._spares.given_up(over, besides=becomes)]
         for key, seat in others:
             if not seat.users and (count > self.most or held > self.budget_bytes):
                 surplus.append(self._seats.pop(key))
@@ -164,6 +179,6 @@ def _await(lock: threading.Lock, stop: threading.Event | None) -> None:
     raise CallStopped
 
 
-def _vacate(seats: list[Seat]) -> None:
-    for seat in seats:
-        seat.vacate()
+def _vacate(surplus: Sequence[Seat | Spare]) -> None:
+    for each in surplus:
+        each.vacate()

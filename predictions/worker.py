@@ -68,7 +68,7 @@ class Worker:
         threads: that Celery has for lanes; at most half of them linger.
         """
         deadline.keep_time(seconds=settings.WORKER_STATEMENT_SECONDS)
-        self.lanes = Lanes(engine_of_settings(), linger_at_most=threads // 2)
+        self.lanes = Lanes(engine_of_settings(keeps_spares=True), linger_at_most=threads // 2)
         # Leases are renewed until the last run has ended.
         for turn, stop in ((self._look, self._stopping), (self._sweep, self._stopping), (self._renew, self._closed)):
             name = turn.__name__.strip("_")

@@ -162,6 +162,7 @@ def child_environment(home: Path, **extra: str) -> dict[str, str]:
         "ALMANAC_LOCAL": "1",
         "LOG_LEVEL": "INFO",
         "WORKER_GRACE_SECONDS": "20",
+        "RUNNER_SPARES": "none",
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "SECRET_KEY": settings.SECRET_KEY,
         "PYTHONWARNINGS": "default",

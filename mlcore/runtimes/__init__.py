@@ -35,6 +35,7 @@ class Runtime(Protocol):
     """What each module of the table offers."""
 
     SAFE: bool  # True: the file is data. False: the file is a program, and loading it runs that.
+    PRELOADED: tuple[str, ...]  # modules that most files need: a spare runner has them before it knows its file
 
     def looks_like(self, file: BinaryIO) -> bool:
         """Whether the content is of this kind; nothing in it is run."""

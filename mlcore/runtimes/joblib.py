@@ -13,6 +13,10 @@ from mlcore.errors import UnsupportedArtifact
 from mlcore.signature import Raw, Scalar, Signature, Slot, Task
 
 SAFE = False
+PRELOADED = (
+    *("joblib", "pandas", "sklearn.compose", "sklearn.ensemble", "sklearn.feature_extraction.text", "sklearn.impute"),
+    *("sklearn.linear_model", "sklearn.neighbors", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm"),
+)
 
 # joblib's own choice of compressors. lz4 has no opener in the standard library: its magic has to do.
 _EXPANDERS: tuple[tuple[bytes, Callable[[], Any]], ...] = (

@@ -8,6 +8,7 @@ from mlcore.errors import UnsupportedArtifact
 from mlcore.signature import Raw, Scalar, Signature, Slot
 
 SAFE = True
+PRELOADED = ("onnx", "onnxruntime")
 
 # The top-level fields of onnx.ModelProto and their wire types (0 varint, 2 length-delimited).
 _IR_VERSION, _GRAPH = 1, 7

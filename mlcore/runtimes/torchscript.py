@@ -10,6 +10,7 @@ from mlcore.errors import UnsupportedArtifact
 from mlcore.signature import Raw, Signature, Slot
 
 SAFE = False
+PRELOADED = ("torch",)
 _WHOLE_NUMBERS = {"aten::embedding": 1, "aten::embedding_bag": 1, "aten::one_hot": 0}  # which operand
 
 
