@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -109,7 +110,7 @@ class _Steps:
 
     def rows(self, version_id: int, *, after: UUID) -> UUID | None:
         """Delete what may go of a version's next rows; return the last one looked at, None where there was none."""
-        facts = {
+        facts: dict[str, Any] = {
             "version": version_id,
             "after": str(after),
             "bound": str(least_uuid7(self.pruned.before + CLOCK_SLACK)),
@@ -119,7 +120,8 @@ class _Steps:
         }
         with connection.cursor() as cursor:
             cursor.execute(NEXT, facts)
-            last, ids = cursor.fetchone()
+            found: tuple[UUID | None, list[UUID]] = cursor.fetchone()
+        last, ids = found
         if self.dry_run:
             self.pruned.predictions += len(ids)
         elif ids:

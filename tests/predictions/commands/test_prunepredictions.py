@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.management.base import CommandError
@@ -117,10 +118,10 @@ def prune(home: Path, version: ModelVersion, *words: str) -> subprocess.Popen[st
 
 def client_log(folder: Path, version: ModelVersion) -> Path:
     """Write down what was asked and how it ended, as the client of all of it would have."""
-    answers = {"output": {"value": 1}, "status": "succeeded", "error": None}
+    answer = answer_sha256(output={"value": 1}, status="succeeded", error=None)
     path = folder / "client.ndjson"
     ids = Prediction.objects.filter(version=version).values_list("pk", flat=True)
-    path.write_text("".join(f"{json.dumps({'id': str(id), 'answer': answer_sha256(**answers)})}\n" for id in ids))
+    path.write_text("".join(f"{json.dumps({'id': str(id), 'answer': answer})}\n" for id in ids))
     return path
 
 
@@ -157,7 +158,7 @@ def test_two_at_once_and_people_who_go_on_asking(
     worker = celery_worker(home, name=tmp_path.name)
     try:
         commands = [prune(home, doubles, "--share", "0.2", "--json") for _ in range(2)]
-        asked = []
+        asked: list[UUID] = []
         while any(command.poll() is None for command in commands):
             made = prediction_create(user=alice, version=doubles, inputs=[{"x0": len(asked)}], door=Door.API)
             asked += made.ids

@@ -122,7 +122,8 @@ def test_nothing_to_do_leaves_no_entry(alice: User, version: ModelVersion) -> No
 
 def test_it_rests_between_steps(alice: User, version: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter of the time is work: three times as long as a step took, it rests."""
-    clock, slept = [0.0], []
+    clock = [0.0]
+    slept: list[float] = []
 
     def passes() -> float:
         clock[0] += 0.25
