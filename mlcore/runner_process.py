@@ -90,7 +90,7 @@ class RunnerProcess:
             raise
         self._asked = 0
         self._first_answer = 2  # the number of that question; the one before it loads the model
-        self._looked_at = time.monotonic()
+        self._looked_at = self._weighed_at = time.monotonic()
         self._kernel_kills = _kernel_kills()
 
     def engage(self, *, memory_limit_bytes: int) -> None:
@@ -111,7 +111,7 @@ class RunnerProcess:
     @property
     def worn(self) -> bool:
         """Whether a fresh one should answer the next call: this one has grown near to its limit."""
-        if time.monotonic() > self._looked_at + LOOK_SECONDS:
+        if time.monotonic() > self._weighed_at + LOOK_SECONDS:
             self._weigh()
         return self.burdened and self.size_bytes > self.terms.memory_limit_bytes * 0.9
 
@@ -145,7 +145,7 @@ class RunnerProcess:
         except ValueError as error:
             self.end()
             raise RunnerCrashed(f"The runner's answer could not be read: {error}.") from error
-        if self._asked <= self._first_answer or time.monotonic() > self._looked_at + PAUSE_SECONDS:
+        if self._asked <= self._first_answer or time.monotonic() > self._weighed_at + PAUSE_SECONDS:
             self._weigh()
         return reply
 
@@ -178,7 +178,7 @@ class RunnerProcess:
             raise OutOfMemory(f"The model needed more than {size_text(limit_bytes)} of memory, its limit.")
 
     def _weigh(self) -> None:
-        self._looked_at = time.monotonic()
+        self._looked_at = self._weighed_at = time.monotonic()
         self.size_bytes = self.memory_bytes()
         if self._asked <= self._first_answer:
             self.fresh_bytes = self.size_bytes
