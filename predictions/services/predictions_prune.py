@@ -120,8 +120,8 @@ class _Steps:
         }
         with connection.cursor() as cursor:
             cursor.execute(NEXT, facts)
-            found: tuple[UUID | None, list[UUID]] = cursor.fetchone()
-        last, ids = found
+            last: UUID | None
+            last, ids = cursor.fetchone()
         if self.dry_run:
             self.pruned.predictions += len(ids)
         elif ids:

@@ -50,12 +50,6 @@ def asked_before(user: User, version: ModelVersion, *, days: float, **facts: Any
 
 def many_asked_before(user: User, version: ModelVersion, *, days: int, count: int) -> None:
     """Put many of them there."""
-    facts: dict[str, Any] = {
-        "user": user.pk,
-        "version": version.pk,
-        "days": days,
-        "count": count,
-        "seed": secrets.token_hex(4),
-    }
+    facts: dict[str, Any] = {"user": user.pk, "version": version.pk, "days": days, "count": count}
     with connection.cursor() as cursor:
-        cursor.execute(MANY, facts)
+        cursor.execute(MANY, facts | {"seed": secrets.token_hex(4)})

@@ -45,7 +45,7 @@ def model(name: str) -> ModelVersion:
 
 @pytest.fixture(scope="module")
 def ledger(quiet_database: None) -> dict[str, User]:
-    """Mia asks one model all the time. Ned asked it and another one long ago. A third has not answered yet."""
+    """Mia asks one model all the time. Ned asked it and another one long ago. Of a third, answers are awaited."""
     people = {name: User.objects.create_user(name) for name in ("mia", "ned")}
     people["root"] = User.objects.create_superuser("root")
     busy, old, new = (model(name) for name in ("busy", "old", "new"))

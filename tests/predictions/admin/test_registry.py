@@ -98,6 +98,27 @@ def test_a_publisher_describes_a_model_and_cannot_rename_it(
     assert model.full_name == tumour.model.full_name
 
 
+def test_a_publisher_says_how_long_predictions_are_kept(
+    signed_in: Browse, publisher: User, tumour: ModelVersion
+) -> None:
+    address = f"/admin/predictions/registeredmodel/{tumour.model_id}/change/"
+    form = {
+        "description": "",
+        "card": "",
+        "visibility": "public",
+        **{f"versions-{key}_FORMS": "0" for key in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")},
+    }
+    client = signed_in(publisher)
+    for days, kept, status in (("30", 30, 302), ("30", 30, 302), ("0", 30, 200), ("", None, 302)):
+        assert client.post(address, form | {"retention_days": days}).status_code == status
+        assert RegisteredModel.objects.get(pk=tumour.model_id).retention_days == kept
+    noted = AuditEntry.objects.filter(action="retention_set", actor=publisher).order_by("pk")
+    assert [(entry.target, entry.detail) for entry in noted] == [
+        (tumour.model.full_name, {"days": 30, "before": None}),
+        (tumour.model.full_name, {"days": None, "before": 30}),
+    ]
+
+
 @pytest.mark.parametrize("chosen", ["x", "0", "9" * 30])
 def test_an_action_on_what_is_not_there(signed_in: Browse, publisher: User, chosen: str) -> None:
     data = {"action": "promote", "_selected_action": chosen}

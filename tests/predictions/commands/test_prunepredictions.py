@@ -118,7 +118,7 @@ def prune(home: Path, version: ModelVersion, *words: str) -> subprocess.Popen[st
 
 def client_log(folder: Path, version: ModelVersion) -> Path:
     """Write down what was asked and how it ended, as the client of all of it would have."""
-    answer = answer_sha256(output={"value": 1}, status="succeeded", error=None)
+    answer = answer_sha256(status="succeeded", output={"value": 1}, error=None)
     path = folder / "client.ndjson"
     ids = Prediction.objects.filter(version=version).values_list("pk", flat=True)
     path.write_text("".join(f"{json.dumps({'id': str(id), 'answer': answer})}\n" for id in ids))
