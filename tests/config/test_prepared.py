@@ -9,7 +9,7 @@ from config.postgres.prepared import Prepared
 
 KNOWN = "select count(*) from pg_prepared_statements where name = 'tried'"
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committed")
 
 
 @pytest.fixture

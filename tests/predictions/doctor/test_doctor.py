@@ -151,7 +151,7 @@ class TestWork:
             " from predictions_modelversion, generate_series(1, 3) n"
         )
         findings = patient.examined()
-        assert told(findings, "queue", "warning").startswith("2 predictions wait, the oldest for 10")
+        assert told(findings, "queue", "warning").startswith("2 predictions wait, the oldest for 1")
         assert told(findings, "leases") == "1 of dead workers are not taken back"
         patient.sql("delete from job")
 
