@@ -23,9 +23,8 @@ FORMAT = b"format"
 COLUMNS = b"columns"  # how many a row of the file should have
 
 LINE_BYTES = 8 << 20  # no line of NDJSON may be longer
-BLOCK_BYTES = (
-    2 << 20
-)  # nor any row of CSV; it fits into a processor's cache, which is a third faster than four times that
+# Nor any row of CSV. It fits into a processor's cache, which is a third faster than four times that.
+BLOCK_BYTES = 2 << 20
 BLOCKS_AHEAD = 4
 MAX_RAGGED = 100_000
 PARQUET_ROWS = 1_024  # at a time: a page of a few bytes may hold a long text a thousand times

@@ -8,6 +8,7 @@ SPEAK_EVERY_SECONDS = 0.5
 BAR_CHARACTERS = 30
 PLAIN_LINE_SECONDS = 5.0
 CLEAR_LINE = "\r\x1b[K"
+INTERRUPTED = 130  # as shells say it of Ctrl-C
 
 
 class Ticker:

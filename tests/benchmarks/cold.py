@@ -20,14 +20,13 @@ import orjson
 import torch
 from skl2onnx import to_onnx
 from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 
 from mlcore.artifacts import ArtifactStore
 from mlcore.engine import Engine, Success
 from mlcore.manifest import Manifest
 from mlcore.schema import Schema
+from tests.benchmarks.trained import light
 
 SECONDS = 120.0
 # What somebody would write who has the file (argv[1]) and a row (argv[2]), and nothing else.
@@ -69,7 +68,7 @@ def cases(store: ArtifactStore) -> list[Case]:
     """Return one fitted pipeline in each format."""
     table, target = load_breast_cancer(return_X_y=True, as_frame=True)
     names = [str(name) for name in table.columns]
-    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(table, target)
+    pipeline = light().fit(table, target)
     buffer = io.BytesIO()
     joblib.dump(pipeline, buffer)
     graph = to_onnx(pipeline, table.to_numpy("float32")[:1], options={"zipmap": False}).SerializeToString()

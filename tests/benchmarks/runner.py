@@ -12,9 +12,6 @@ from pathlib import Path
 
 import joblib
 from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from mlcore.artifacts import ArtifactStore
 from mlcore.engine import Engine
@@ -22,6 +19,7 @@ from mlcore.manifest import Manifest
 from mlcore.processes import descendants
 from mlcore.schema import Schema
 from mlcore.transport import layout_of
+from tests.benchmarks.trained import light
 
 CALLS = 300
 SIZES = (1, 64)
@@ -33,7 +31,7 @@ def registered(store: ArtifactStore) -> tuple[Manifest, list[dict[str, float]]]:
     table, target = load_breast_cancer(return_X_y=True, as_frame=True)
     names = [str(name) for name in table.columns]
     buffer = io.BytesIO()
-    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(table, target), buffer)
+    joblib.dump(light().fit(table, target), buffer)
     stored = store.keep(io.BytesIO(buffer.getvalue()))
     document = {
         "input": {"type": "object", "properties": {name: {"type": "number"} for name in names}, "required": names},

@@ -18,7 +18,7 @@ from mlcore.tables.writing import OUT_FORMATS, OutFormat
 from predictions.batch_files import received_file
 from predictions.errors import Refusal
 from predictions.management.commands.predict import asker, resolved
-from predictions.management.terminal import Bar
+from predictions.management.terminal import INTERRUPTED, Bar
 from predictions.models import Batch, ModelVersion, Status
 from predictions.selectors import BatchProgress, batch_progress
 from predictions.services.batch_answers import batch_answers, batch_errors
@@ -26,7 +26,6 @@ from predictions.services.batch_cancel import batch_cancel
 from predictions.services.batch_create import batch_create
 
 LOOK_SECONDS = 0.3
-INTERRUPTED = 130  # as shells say it of Ctrl-C
 
 
 class Command(BaseCommand):

@@ -11,11 +11,9 @@ from django.db import DatabaseError, InterfaceError
 
 from predictions.errors import Refusal
 from predictions.management.commands.registermodel import operator
-from predictions.management.terminal import Ticker
+from predictions.management.terminal import INTERRUPTED, Ticker
 from predictions.models import RegisteredModel
 from predictions.services.predictions_prune import SHARE, Pruned, predictions_prune
-
-INTERRUPTED = 130  # as shells say it of Ctrl-C
 
 
 class Command(BaseCommand):
