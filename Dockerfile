@@ -52,4 +52,4 @@ USER almanac
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://localhost:8000/healthz', timeout=4)"]
-CMD ["python", "-m", "granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--blocking-threads", "64", "--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "2", "config.wsgi:application"]
+CMD ["python", "-m", "granian", "--interface", "asginl", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--http", "1", "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "2", "config.asgi:application"]

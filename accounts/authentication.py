@@ -28,10 +28,9 @@ def token_of(request: HttpRequest) -> ApiToken | None:
 
     Raises: InvalidToken where it bears one that does not authenticate.
     """
-    keyword, _, secret = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if keyword.lower() not in KEYWORDS:
+    digest = digest_in(request.META.get("HTTP_AUTHORIZATION", ""))
+    if digest is None:
         return None
-    digest = ApiToken.digest_of(secret.strip())
     token = tokens.get(digest, lambda: _found(digest))
     if token is None or not token.is_usable:
         raise InvalidToken(InvalidToken.__doc__)
@@ -39,16 +38,33 @@ def token_of(request: HttpRequest) -> ApiToken | None:
     return token
 
 
+def token_known(authorization: str) -> ApiToken | None:
+    """Return the token of such a header where that takes no query: it was looked up, and its use noted, just now."""
+    digest = digest_in(authorization)
+    token = tokens.kept(digest) if digest else None
+    return token if token and token.is_usable and not _is_to_be_noted(token) else None
+
+
+def digest_in(authorization: str) -> bytes | None:
+    """Return what is stored of the secret in such a header; None where there is none."""
+    keyword, _, secret = authorization.partition(" ")
+    return ApiToken.digest_of(secret.strip()) if keyword.lower() in KEYWORDS else None
+
+
 def _found(digest: bytes) -> ApiToken | None:
     return ApiToken.objects.usable().select_related("user").filter(digest=digest).first()
 
 
 def _note_use(token: ApiToken) -> None:
-    now = timezone.now()
-    if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
+    if _is_to_be_noted(token):
+        now = timezone.now()
         stale = Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - USE_NOTED_EVERY)
         ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
         token.last_used_at = now
+
+
+def _is_to_be_noted(token: ApiToken) -> bool:
+    return token.last_used_at is None or timezone.now() - token.last_used_at > USE_NOTED_EVERY
 
 
 class TokenAuthentication(BaseAuthentication):

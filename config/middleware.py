@@ -23,7 +23,7 @@ ASKING = ("/api/", "/models/")
 POLICY = "; ".join(f"{directive} {sources}" for directive, sources in settings.CONTENT_SECURITY_POLICY.items())
 
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 class RequestIds:
@@ -34,7 +34,7 @@ class RequestIds:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Put the id where the log and the views look for it."""
-        if not _REQUEST_ID.fullmatch(request.META.get("HTTP_X_REQUEST_ID", "")):
+        if not REQUEST_ID.fullmatch(request.META.get("HTTP_X_REQUEST_ID", "")):
             request.META["HTTP_X_REQUEST_ID"] = str(uuid.uuid4())
         response = self.get_response(request)
         response.headers["X-Request-ID"] = request.META["HTTP_X_REQUEST_ID"]

@@ -59,7 +59,6 @@ MIDDLEWARE = [
     "config.middleware.Refusals",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.SafeHeaders",
-    "predictions.api.direct.Direct",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
@@ -99,7 +98,8 @@ DATABASES["default"] |= {
         "connect_timeout": 2,
         "application_name": "almanac",
         "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=5s"
-        " -c client_connection_check_interval=2s",  # who gave up waiting has left a statement behind
+        " -c client_connection_check_interval=2s"  # who gave up waiting has left a statement behind
+        " -c plan_cache_mode=force_generic_plan",  # config/postgres/prepared.py says why
     },
 }
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 32)

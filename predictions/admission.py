@@ -27,16 +27,18 @@ class Admission:
         self._waiting: dict[int, int] = {}
         self._count_at = 0.0
 
-    def check(self, *, user_id: int, rows: int) -> None:
-        """Let so many more rows of a person in.
+    @property
+    def is_known(self) -> bool:
+        """True once it was counted what waits."""
+        return self._count_at > 0
+
+    def check(self, *, user_id: int, rows: int, counts: bool = True) -> None:
+        """Let so many more rows of a person in. counts: by a new count where one is due, which asks the database.
 
         Raises: TooManyWaiting, QueueFull.
         """
-        if time.monotonic() >= self._count_at and self._counting.acquire(blocking=False):
-            try:
-                self._count()
-            finally:
-                self._counting.release()
+        if counts:
+            self.count_again()
         with self._lock:
             own = self._waiting.get(user_id, 0)
             if own + rows > settings.MAX_WAITING_PER_USER:
@@ -44,6 +46,14 @@ class Admission:
             if sum(self._waiting.values()) + rows > settings.MAX_WAITING:
                 raise QueueFull
             self._waiting[user_id] = own + rows
+
+    def count_again(self) -> None:
+        """Count where that is due, and nobody is at it."""
+        if time.monotonic() >= self._count_at and self._counting.acquire(blocking=False):
+            try:
+                self._count()
+            finally:
+                self._counting.release()
 
     def _count(self) -> None:
         began = time.monotonic()

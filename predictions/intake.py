@@ -1,21 +1,22 @@
 """How rows enter the ledger: what many threads accept at one time goes in with one statement and one commit.
 
-Nobody waits on a timer. Who finds no insert under way inserts at once; whoever comes meanwhile is gathered, and the
-first of them inserts for all of them when that one has ended.
+Nobody waits on a timer. One thread inserts what is there at once; what comes meanwhile is gathered, and goes in with
+the next statement.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper as Cursor
 
@@ -23,6 +24,8 @@ from config.postgres import deadline
 from config.postgres.base import WAIT_SECONDS, is_away
 from config.postgres.prepared import Prepared
 from predictions import dispatch, waiting
+from predictions.admission import admission
+from predictions.loops import forever
 from predictions.models import Lane
 
 MOST_ROWS = 1000  # in one statement, unless one order alone has more
@@ -52,7 +55,10 @@ INSERT = Prepared(
 
 @dataclass(eq=False)
 class Order:
-    """The rows of one call. ids, inputs and warnings have one entry a row, the latter two as JSON."""
+    """The rows of one call. ids, inputs and warnings have one entry a row, the latter two as JSON.
+
+    decided: called by the thread that inserts, once it is known what became of the order.
+    """
 
     user_id: int
     version_id: int
@@ -66,22 +72,21 @@ class Order:
     reply_to: int = waiting.REPLY_TO
     accepted_at: datetime | None = None
     error: Exception | None = None
-    turn: threading.Event = field(default_factory=threading.Event)  # it is to lead, or it is over
-    waits_on: bool = False  # for the answers: what is accepted need not be woken for that
+    decided: Callable[[], object] = bool
+    is_given_up: bool = False  # by who asked, to whom it was said that nothing is accepted
 
-    @property
-    def is_over(self) -> bool:
-        """True once it is known what became of it."""
-        return self.accepted_at is not None or self.error is not None
+
+class GivenUp(Exception):
+    """Who asked has gone meanwhile."""
 
 
 class Intake:
-    """The orders of this process that are to be inserted."""
+    """The orders of this process that are to be inserted, and the thread that does it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._gathered: list[Order] = []
-        self._is_led = False
+        self._thread: threading.Thread | None = None
 
     @property
     def gathered(self) -> int:
@@ -98,64 +103,79 @@ class Intake:
                 order.accepted_at = insert(cursor, [order])
             transaction.on_commit(partial(ring, [order]))
             return
-        with self._lock:
-            self._gathered.append(order)
-            leads, self._is_led = not self._is_led, True
-        if leads or self._is_to_lead(order):
-            self._lead(order)
+        decided = threading.Event()
+        order.decided = decided.set
+        connection.close()  # for the thread that inserts to have one
+        self.take(order)
+        with deadline.spending(WAIT_SECONDS) as allowed:
+            decided.wait(allowed)
+        self.result(order)
+
+    def take(self, *orders: Order) -> None:
+        """Have orders inserted. Returns at once; `decided` of each is called when it is, or is refused."""
+        with self._changed:
+            self._gathered.extend(orders)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=forever, args=(self._turn,), kwargs={"name": "intake"}, name="intake", daemon=True
+                )
+                self._thread.start()
+            self._changed.notify()
+
+    def result(self, order: Order) -> datetime:
+        """Return when an order was accepted; one that is not decided by now is given up, and not committed any more.
+
+        Raises: what the database says of these rows, or of itself; OperationalError where the time was not enough.
+        """
+        with self._changed:
+            order.is_given_up = True
+            if order in self._gathered:
+                self._gathered.remove(order)
         if order.error is not None:
             raise order.error
+        if order.accepted_at is None:
+            raise OperationalError("the database did not answer in time")
+        return order.accepted_at
 
-    def _is_to_lead(self, order: Order) -> bool:
-        """Wait for the order's turn; False where another thread has inserted it. Raises: OperationalError."""
-        with deadline.spending(WAIT_SECONDS) as allowed:
-            came = order.turn.wait(allowed)
-        with self._lock:
-            if order.is_over:
-                return False
-            if came:
-                order.turn.clear()  # it may be another's too, who sets it again
-                return True
-            if order in self._gathered:  # nobody has begun on it: it is as if it had never come
-                self._gathered.remove(order)
-            if order.turn.is_set():
-                self._pass_on()
-        raise OperationalError("the database did not answer in time")
-
-    def _lead(self, own: Order) -> None:
-        """Insert what has gathered, one's own order among it, and pass the lead on."""
-        with self._lock:
-            group = self._taken(own)
-        try:
-            inserted(group)
-        finally:
-            with self._lock:
-                self._pass_on()
+    def _turn(self) -> None:
+        """Insert what has gathered, again and again, over one connection, until nothing has."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._gathered)
+        while group := self._next():
+            try:
+                with deadline.within(settings.ACCEPT_SECONDS):
+                    inserted(group)
+            finally:
                 for order in group:
-                    order.error = order.error or (None if order.is_over else OperationalError("it was interrupted"))
-                    if order.error or not order.waits_on:
-                        order.turn.set()
+                    if order.accepted_at is None and order.error is None:
+                        order.error = OperationalError("it was interrupted")
+                    order.decided()
+            if any(is_away(order.error) for order in group):
+                return
+            with suppress(DatabaseError, InterfaceError):
+                admission.count_again()
 
-    def _taken(self, own: Order) -> list[Order]:
-        self._gathered.remove(own)
-        group, rows = [own], len(own.ids)
-        while self._gathered and rows + len(self._gathered[0].ids) <= MOST_ROWS:
-            group.append(self._gathered.pop(0))
-            rows += len(group[-1].ids)
-        return group
-
-    def _pass_on(self) -> None:
-        """Have the newest lead: it has the most time left, and what it asks of the database is for all."""
-        self._is_led = bool(self._gathered)
-        if self._gathered:
-            self._gathered[-1].turn.set()
+    def _next(self) -> list[Order]:
+        """Return the orders that go in together; none where none has gathered."""
+        with self._changed:
+            group: list[Order] = []
+            rows = 0
+            while self._gathered and (not group or rows + len(self._gathered[0].ids) <= MOST_ROWS):
+                group.append(self._gathered.pop(0))
+                rows += len(group[-1].ids)
+            return group
 
 
 def inserted(group: Sequence[Order]) -> None:
     """Insert orders with one statement; where one of them cannot be, each by itself. Raises nothing."""
+    group = [order for order in group if not order.is_given_up]
+    if not group:
+        return
     try:
         with connection.cursor() as cursor:
             committed(cursor, group)
+    except GivenUp:
+        inserted(group)
     except Exception as error:
         if len(group) > 1 and not is_away(error):
             for order in group:
@@ -171,9 +191,12 @@ def committed(cursor: Cursor, group: Sequence[Order]) -> None:
     """Insert the rows of these orders in a transaction that ends by our word, without which the server undoes them.
 
     What would commit by itself might still do so long after its callers were told that nothing was accepted.
+    Raises: GivenUp, and what the database says.
     """
     try:
         accepted_at = insert(cursor, group, begin="begin;")
+        if any(order.is_given_up for order in group):
+            raise GivenUp
         cursor.execute("commit")
     except BaseException:
         with suppress(DatabaseError, InterfaceError):

@@ -35,6 +35,8 @@ SOLO_AT_LEAST_EVERY = 8  # claims; more often where nothing else waits
 CLOSING_SECONDS = 5.0  # to hand back what a runner was ended in
 SPARE_SECONDS = 10.0  # to start a runner, to end one, and to finish
 LINGER_SECONDS = 2.0
+SEARCH_SECONDS = 1.0
+FEW = 4  # rows in a claim; after more of them the next claim, too, is likely to find some
 PART_SECONDS = 21_600.0  # for a part, whose every call has the version's own limit
 
 PARTS_AT_ONCE = 2  # of a version: one is checked and written while the other is with the model
@@ -66,6 +68,7 @@ class Lanes:
         self._turning: dict[Key, bool] = {}  # True: rung again since the lane began to claim
         self._held: dict[UUID, Held] = {}
         self._lingering: set[int] = set()
+        self._emptied: dict[int, float] = {}  # when nothing at all was found to claim
 
     def start(self, version_id: int, lane: Lane = Lane.LIVE) -> None:
         """Turn a version's lane in threads of our own, as a ring does in one of Celery's."""
@@ -231,10 +234,19 @@ class Lanes:
                 or self._claim(version, solo=True)
             )
             if batch:
-                self._run(batch, version)
+                has_ended = self._run(batch, version)
+                if has_ended and len(batch.jobs) < FEW and self._hears_of_more(version_id):
+                    return
             elif after_user == 0:
+                self._emptied[version_id] = time.monotonic()
                 return
             after_user = last_of_many(batch)
+
+    def _hears_of_more(self, version_id: int) -> bool:
+        """Whether a knock will tell of what else comes, so that the queue need not be searched for it each time."""
+        was_searched = time.monotonic() - self._emptied.get(version_id, -SEARCH_SECONDS) < SEARCH_SECONDS
+        with self._changed:
+            return was_searched and version_id in self._lingering
 
     def _claim(self, version: ModelVersion, *, after_user: int = 0, solo: bool = False) -> Batch | None:
         return prediction_claim(
@@ -246,9 +258,9 @@ class Lanes:
             lowest=self.lowest.get(version.pk, 0),
         )
 
-    def _run(self, batch: Batch, version: ModelVersion) -> None:
+    def _run(self, batch: Batch, version: ModelVersion) -> bool:
         with self._holding(batch) as stop:
-            batch_run(batch=batch, version=version, engine=self.engine, stop=stop)
+            return batch_run(batch=batch, version=version, engine=self.engine, stop=stop)
 
     @contextmanager
     def _holding(self, batch: Batch) -> Iterator[threading.Event]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from config.postgres.base import is_away
+from config.postgres.prepared import Prepared
 from predictions import dispatch
 from predictions.loops import forever
 from predictions.models import Prediction
@@ -31,10 +32,13 @@ LOOK_SECONDS = 1.0
 LOOK_WITHOUT_REDIS_SECONDS = 0.05
 THREADS_KEPT_FREE = 8
 
-
-READ = """
+READ = Prepared(
+    "answers",
+    """
     select id, status, output::text, reason, error, started_at, completed_at, run_seconds
-    from prediction where id = any(%s::uuid[]) and status <> 'starting'"""
+    from prediction where id = any(%(ids)s) and status <> 'starting'""",
+    {"ids": "uuid[]"},
+)
 
 
 class Ended(NamedTuple):
@@ -57,14 +61,14 @@ class Ended(NamedTuple):
 
 
 class Waiter:
-    """One caller, what it still waits for, and how the rest has ended. `over` is set once all of it has."""
+    """One caller, what it still waits for, and how the rest has ended. `over` is called once all of it has."""
 
-    def __init__(self, post: Post) -> None:
+    def __init__(self, post: Post, over: Callable[[], object]) -> None:
         self._post = post
+        self._over = over
         self.expected: list[UUID] = []
         self.remaining: set[UUID] = set()
         self.ended: dict[UUID, Ended] = {}
-        self.over = threading.Event()
 
     def expect(self, ids: Iterable[UUID]) -> None:
         """Wait for these."""
@@ -77,7 +81,7 @@ class Waiter:
         self.ended[ended.id] = ended
         self.remaining.discard(ended.id)
         if not self.remaining:
-            self.over.set()
+            self._over()
 
 
 class Post:
@@ -90,10 +94,10 @@ class Post:
         self._is_deaf = True
 
     @contextmanager
-    def waiter(self) -> Iterator[Waiter]:
+    def waiter(self, over: Callable[[], object]) -> Iterator[Waiter]:
         """Lend a waiter, which hears of what it expects for as long as the block lasts."""
         self.start()
-        waiter = Waiter(self)
+        waiter = Waiter(self, over)
         try:
             yield waiter
         finally:
@@ -119,7 +123,7 @@ class Post:
         if not awaited:
             return
         with connection.cursor() as cursor:
-            cursor.execute(READ, [awaited])
+            READ.execute(cursor, {"ids": awaited})
             ended = [Ended(*facts) for facts in cursor.fetchall()]
         with self._lock:
             for each in ended:

@@ -253,9 +253,9 @@ def _site(session_database: None, home: Path) -> Iterator[Site]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = Process(
-        *("granian", "--interface", "wsgi", "--port", str(port), "--blocking-threads", "16", "--no-ws"),
-        "config.wsgi:application",
-        environment=child_environment(home, SITE_URL=f"http://127.0.0.1:{port}"),
+        *("granian", "--interface", "asginl", "--port", str(port), "--no-ws"),
+        "config.asgi:application",
+        environment=child_environment(home, SITE_URL=f"http://127.0.0.1:{port}", WEB_THREADS="16"),
         log=home / "site.log",
     )
     address = f"http://127.0.0.1:{port}"

@@ -22,7 +22,7 @@ def almanac(environ: Mapping[str, str]) -> House:
     Raises: CannotStart where a number in the environment is none.
     """
     workers = _number(environ, "WEB_WORKERS", default=2)
-    threads = _number(environ, "WEB_THREADS", default=64)
+    _number(environ, "WEB_THREADS", default=64)
     lanes = _number(environ, "WORKER_LANES", default=8)
     python = sys.executable
     return House(
@@ -31,8 +31,8 @@ def almanac(environ: Mapping[str, str]) -> House:
             [python, "manage.py", "preparedemo"],
         ],
         web=[
-            *(python, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
-            *("--workers", workers, "--blocking-threads", threads, "--http", "1", "--no-ws"),
+            *(python, "-m", "granian", "--interface", "asginl", "config.asgi:application"),
+            *("--workers", workers, "--http", "1", "--no-ws"),
             *("--respawn-failed-workers", "--workers-kill-timeout", "2", "--log-level", "error"),
         ],
         worker=[

@@ -103,6 +103,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     _pools: dict[str, Pool] = {}
     _pools_lock = threading.Lock()
+    _lender: Pool  # of our connection: a test may have gone to another database since
 
     @property
     def _shared(self) -> Pool:
@@ -112,14 +113,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Lend a connection from the pool, opening one where none is idle."""
-        idle = self._shared.take()
+        self._lender = self._shared
+        idle = self._lender.take()
         if idle is not None:
             self.isolation_level = IsolationLevel.READ_COMMITTED
             return idle
         try:
             return super().get_new_connection(conn_params)
         except BaseException:
-            self._shared.give_up()
+            self._lender.give_up()
             raise
 
     def close_pool(self) -> None:
@@ -133,5 +135,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _close(self) -> None:
         if self.connection is not None:
             with self.wrap_database_errors:
-                self._shared.give_back(self.connection)
+                self._lender.give_back(self.connection)
                 self.connection = None

@@ -37,6 +37,7 @@ _BLIND_TO_NAMES = {
 _LZ4 = b"\x04\x22\x4d\x18"
 _HEAD_BYTES = 1 << 16
 _NEWEST_PICKLE = 5
+TIE = 1e-9
 
 
 def looks_like(file: BinaryIO) -> bool:
@@ -101,7 +102,7 @@ class Estimator:
         self.task = _task(model, self.classes, self.width)
         self.takes_plain_tables = _is_blind_to_names(_first(model))
         self._prepare, self._last = _parts(model)
-        self._label_is_highest = _is_forest(self._last)
+        self._label_is_highest = _label_is_highest(self._last)
 
     def signature(self) -> Signature:
         """Columns by name where it was fitted on a table, else a matrix; texts where it reads texts."""
@@ -125,7 +126,8 @@ class Estimator:
         rows = self._prepare(rows)  # once, though two questions may follow
         if self.task == "classification" and self._label_is_highest:
             scores = self._last.predict_proba(rows)  # (batch, classes)
-            return {"label": self._last.classes_.take(scores.argmax(axis=1)), "scores": scores}
+            if _are_told_apart(scores):
+                return {"label": self._last.classes_.take(scores.argmax(axis=1)), "scores": scores}
         answer = self._last.predict(rows)
         if self.task == "regression":
             return {"value": answer.ravel() if getattr(answer, "shape", ())[1:] == (1,) else answer}
@@ -150,11 +152,20 @@ def _is_blind_to_names(first: Any) -> bool:
     return type(first).__module__.startswith("sklearn.") and type(first).__name__ in _BLIND_TO_NAMES
 
 
-def _is_forest(model: Any) -> bool:
-    """Whether its label is by definition the class of the highest score, so that its trees need be asked only once."""
+def _label_is_highest(model: Any) -> bool:
+    """Whether its label is the class of the highest score, where one is higher: it need be asked only once."""
     from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
 
-    return type(model) in (RandomForestClassifier, ExtraTreesClassifier)
+    return type(model) in (RandomForestClassifier, ExtraTreesClassifier, LogisticRegression)
+
+
+def _are_told_apart(scores: Any) -> bool:
+    """Whether in every row one class is higher by more than rounding. scores: (batch, classes)."""
+    import numpy as np
+
+    highest = np.partition(scores, -2, axis=1)[:, -2:]
+    return bool((highest[:, 1] - highest[:, 0] > TIE).all())
 
 
 def _require_fitted_estimator(model: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from predictions.api.representations import base_url, prediction_json
 from predictions.models import Door, ModelVersion, Prediction, Status
 from predictions.services.prediction_create import Created, prediction_create
 from predictions.services.prediction_recall import Once, prediction_recall
-from predictions.services.prediction_wait import prediction_wait, wait_with
+from predictions.services.prediction_wait import prediction_wait, wait_for
 from predictions.services.version_resolve import version_resolve
 from predictions.waiting import Waiter, patience, post
 
@@ -41,14 +42,15 @@ def answer(request: HttpRequest, user: User, ask: Ask) -> Answer:
     seconds = wait_seconds(request.META.get("HTTP_PREFER", ""))
     headers = {} if seconds is None else {"Preference-Applied": f"wait={seconds}"}
     until = time.monotonic() + (seconds or 0) - ANSWER_EARLIER_SECONDS
-    with post.waiter() as waiter, patience(seconds or 0.0) as allowed:
+    over = threading.Event()
+    with post.waiter(over.set) as waiter, patience(seconds or 0.0) as allowed:
         created = _created(request, user, ask, waiter=waiter if allowed else None)
         if created.replayed:
             headers["Idempotent-Replayed"] = "true"
             predictions = _replayed(created, until=until if seconds else None)
         else:
             if allowed:
-                wait_with(waiter, seconds=until - time.monotonic())
+                wait_for(over, seconds=until - time.monotonic())
             predictions = created.as_told(waiter.ended)
     documents = [prediction_json(prediction, base=base) for prediction in predictions]
     if ask.many:

@@ -31,8 +31,8 @@ def timeout_seconds(version: ModelVersion) -> float:
     return version.parsed.timeout_seconds or settings.PREDICTION_TIMEOUT_SECONDS
 
 
-def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine, stop: threading.Event | None = None) -> None:
-    """Run a claimed batch and end its predictions.
+def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine, stop: threading.Event | None = None) -> bool:
+    """Run a claimed batch and end its predictions; False where some of them went back into the queue.
 
     A failure that the rows of a batch share says nothing about any of them: they go back, to be run alone.
     stop: set where nobody waits for any of them any more.
@@ -52,7 +52,7 @@ def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine, stop: thre
     run_seconds = time.monotonic() - began
     if engine.closed and any(isinstance(outcome, Failure) for outcome in outcomes):
         prediction_hand_back(token=batch.token, ids=[job.id for job in batch.jobs], solo=False, counted=False)
-        return
+        return False
     alone = len(batch.jobs) == 1
     shared = {
         job.id
@@ -65,21 +65,31 @@ def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine, stop: thre
     endings = [_ending(job, outcome) for job, outcome in zip(batch.jobs, outcomes, strict=True) if job.id not in shared]
     if endings:
         _finish(batch, version, endings, run_seconds)
+    return not shared
 
 
 def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seconds: float) -> None:
     finished = _finished(batch, endings, run_seconds)
+    replies: dict[int, list[UUID]] = defaultdict(list)
+    for job in batch.jobs:
+        if job.id in finished:
+            replies[job.reply_to].append(job.id)
+    for reply_to, ids in replies.items():
+        dispatch.announce(reply_to=reply_to, ids=ids)
+    _note(batch, version, endings, run_seconds, finished)
+
+
+def _note(
+    batch: Batch, version: ModelVersion, endings: list[Ending], run_seconds: float, finished: dict[UUID, float]
+) -> None:
+    """Count and log what has ended: who waits for it has been told."""
     model = version.model.full_name
     claim_seconds, answer_seconds = (
         metrics.claim_seconds.labels(model=model),
         metrics.answer_seconds.labels(model=model),
     )
-    for job in batch.jobs:
-        if job.id in finished:
-            claim_seconds.observe(job.waited_seconds)
     metrics.run_seconds.labels(model=model).observe(run_seconds)
     metrics.batch_rows.labels(model=model).observe(len(batch.jobs))
-    replies: dict[int, list[UUID]] = defaultdict(list)
     jobs = {job.id: job for job in batch.jobs}
     for ending in endings:
         job = jobs[ending.id]
@@ -87,7 +97,7 @@ def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seco
         if job.id not in finished:
             log.warning("answer_dropped", **fields)
             continue
-        replies[job.reply_to].append(job.id)
+        claim_seconds.observe(job.waited_seconds)
         answer_seconds.observe(finished[job.id])
         metrics.ended.labels(
             model=model,
@@ -97,8 +107,6 @@ def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seco
             reason=ending.reason or "",
         ).inc()
         log.info("prediction_ended", **fields, status=ending.status, reason=ending.reason, attempts=job.attempts)
-    for reply_to, ids in replies.items():
-        dispatch.announce(reply_to=reply_to, ids=ids)
 
 
 def _finished(batch: Batch, endings: list[Ending], run_seconds: float) -> dict[UUID, float]:

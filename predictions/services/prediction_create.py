@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -97,21 +95,71 @@ def prediction_create(
     of their ends, however soon those come.
     Raises: VersionWithdrawn, InvalidInput, TooManyWaiting, QueueFull, KeyReused, KeyBusy.
     """
+    draft = drafted(user=user, version=version, inputs=inputs, door=door, many=many, request_id=request_id)
+    if waiter:
+        waiter.expect(draft.order.ids)
+    if earlier := _accepted(draft.order, user=user, once=once):
+        return Created(earlier, replayed=True)
+    draft.note()
+    return Created(list(draft.order.ids), replayed=False, as_told=draft.told)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Rows that were checked and for which there is room, and the order to insert them."""
+
+    user: User
+    version: ModelVersion
+    door: Door
+    rows: list[Row]
+    order: Order
+
+    def note(self) -> None:
+        """Log that they were accepted."""
+        ids = [str(id) for id in self.order.ids]
+        log.info("prediction_accepted", prediction_ids=ids, model=self.version.model.full_name, door=self.door.label)
+
+    def told(self, ended: Mapping[UUID, Ended]) -> list[Prediction]:
+        """Return the predictions as they were accepted, or as they ended where that is told."""
+        predictions = []
+        for row in self.rows:
+            prediction = Prediction(
+                id=row.id,
+                user=self.user,
+                version=self.version,
+                door=self.door,
+                input=row.values,
+                warnings=[asdict(warning) for warning in row.warnings] or None,
+            )
+            assert self.order.accepted_at is not None
+            prediction.created_at = self.order.accepted_at
+            if row.id in ended:
+                ended[row.id].tell(prediction)
+            prediction.live_status = prediction.status  # type: ignore[attr-defined]
+            predictions.append(prediction)
+        return predictions
+
+
+def drafted(
+    *,
+    user: User,
+    version: ModelVersion,
+    inputs: Sequence[object],
+    door: Door,
+    many: bool = False,
+    request_id: str = "",
+    counts: bool = True,
+) -> Draft:
+    """Check inputs, and find room for them. counts: by a new count of what waits, where one is due.
+
+    Raises: VersionWithdrawn, InvalidInput, TooManyWaiting, QueueFull.
+    """
     if version.withdrawn_at:
         raise VersionWithdrawn(version.model.full_name, version.number)
     rows = checked(version=version, inputs=inputs, many=many)
-    admission.check(user_id=user.pk, rows=len(rows))
+    admission.check(user_id=user.pk, rows=len(rows), counts=counts)
     order = _order(user=user, version=version, rows=rows, door=door, request_id=request_id)
-    if waiter:
-        waiter.expect(order.ids)
-        order.turn, order.waits_on = waiter.over, True
-    if earlier := _accepted(order, user=user, once=once):
-        return Created(earlier, replayed=True)
-    assert order.accepted_at is not None
-    ids = [str(id) for id in order.ids]
-    log.info("prediction_accepted", prediction_ids=ids, model=version.model.full_name, door=door.label)
-    told = partial(_as_told, rows, user=user, version=version, door=door, accepted_at=order.accepted_at)
-    return Created(list(order.ids), replayed=False, as_told=told)
+    return Draft(user, version, door, rows, order)
 
 
 def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = False) -> list[Row]:
@@ -129,28 +177,6 @@ def checked(*, version: ModelVersion, inputs: Sequence[object], many: bool = Fal
     if errors:
         raise InvalidInput(errors)
     return rows
-
-
-def _as_told(
-    rows: list[Row],
-    ended: Mapping[UUID, Ended],
-    *,
-    user: User,
-    version: ModelVersion,
-    door: Door,
-    accepted_at: datetime,
-) -> list[Prediction]:
-    """Return the predictions as they were accepted, or as they ended where that is told."""
-    predictions = []
-    for row in rows:
-        warnings = [asdict(warning) for warning in row.warnings] or None
-        prediction = Prediction(id=row.id, user=user, version=version, door=door, input=row.values, warnings=warnings)
-        prediction.created_at = accepted_at
-        if row.id in ended:
-            ended[row.id].tell(prediction)
-        prediction.live_status = prediction.status  # type: ignore[attr-defined]
-        predictions.append(prediction)
-    return predictions
 
 
 def _order(*, user: User, version: ModelVersion, rows: list[Row], door: Door, request_id: str) -> Order:

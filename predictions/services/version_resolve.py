@@ -18,6 +18,11 @@ def version_resolve(*, user: User, sha256: str = "", model: str = "") -> ModelVe
     return recent.get((user.pk, sha256, model), lambda: _found(user, sha256, model))
 
 
+def version_known(*, user: User, sha256: str = "", model: str = "") -> ModelVersion | None:
+    """Return that version where it was looked up just now; it takes no query."""
+    return recent.kept((user.pk, sha256, model))
+
+
 def _found(user: User, sha256: str, model: str) -> ModelVersion | None:
     versions = ModelVersion.objects.visible_to(user).select_related("model")
     if sha256:

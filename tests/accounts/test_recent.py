@@ -95,3 +95,23 @@ def test_a_token_revoked_here_is_refused_at_once(alice: User, token_of: Callable
     assert kept is token
     token_revoke(token=token, actor=alice)
     assert tokens.get(token.digest, lambda: None) is None
+
+
+def test_one_caller_is_told_to_look_again_and_the_others_use_what_is_kept(recent: Recent[str], clock: Clock) -> None:
+    assert recent.kept("a") is None
+    recent.get("a", lambda: "first")
+    assert recent.kept("a") == "first"
+    clock.seconds += FRESH_SECONDS
+    assert [recent.kept("a") for _ in range(3)] == [None, "first", "first"]
+    recent.get("a", lambda: "second")
+    assert recent.kept("a") == "second"
+
+
+def test_what_nobody_looked_up_again_is_used_for_a_little_longer_only(recent: Recent[str], clock: Clock) -> None:
+    recent.get("a", lambda: "first")
+    clock.seconds += FRESH_SECONDS
+    recent.kept("a")
+    clock.seconds += USABLE_SECONDS - FRESH_SECONDS
+    assert [recent.kept("a") for _ in range(3)] == [None] * 3
+    recent.clear()
+    assert recent.kept("a") is None

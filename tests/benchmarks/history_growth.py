@@ -37,54 +37,62 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     deathpact.die_with_make()
     stop_on_signals()
-    site = Site()
+    few, many = Site(), Site()
     try:
-        with site:
-            return measured(site, options.sizes, words=sys.argv)
+        with few, many:
+            return measured(few, many, options.sizes, words=sys.argv)
     except Stopped:
         return 130
     finally:
-        site.forget()
+        few.forget()
+        many.forget()
 
 
 def sizes(text: str) -> list[int]:
-    """Read the option: whole numbers, the least first."""
-    return sorted(int(word) for word in text.split(","))
+    """Read the option: whole numbers, two at least; the least first."""
+    found = sorted(int(word) for word in text.split(","))
+    if len(found) < 2:
+        raise argparse.ArgumentTypeError("name two sizes at least, to be compared")
+    return found
 
 
-def measured(site: Site, counts: Sequence[int], *, words: list[str]) -> int:
-    """Look at the pages after each fill."""
-    say(machine.described(site, words=["python", "-m", "tests.benchmarks.history_growth", *words[1:]]))
-    for model in trained(site.path).values():
-        site.register(model.named, site.model(model))
-    found: dict[int, dict[str, tuple[float, float]]] = {}
+def measured(few: Site, many: Site, counts: Sequence[int], *, words: list[str]) -> int:
+    """Fill one site with the fewest rows and keep it; look at both after each fill of the other."""
+    say(machine.described(many, words=["python", "-m", "tests.benchmarks.history_growth", *words[1:]]))
+    for site in (few, many):
+        for model in trained(site.path).values():
+            site.register(model.named, site.model(model))
+    fill(few, count=counts[0])
     faults: list[str] = []
     already = 0
-    for count in counts:
-        fill(site, count=count, already=already)
+    for count in counts[1:]:
+        fill(many, count=count, already=already)
         already = count
-        found[count], wrong = pages(site)
+        (at_few, at_many), wrong = pages(few, many)
         faults += wrong
-        say(f"{count:,} rows of {row_bytes(site):,.0f} bytes: looked at")
-    say(f"\n{described(found)}")
+        say(f"\n{count:,} rows of {row_bytes(many):,.0f} bytes\n\n{described(counts[0], count, at_few, at_many)}")
+    bar = next(bar for bar in BARS if bar.key == KEY)
+    say(f"\n{table(('bar', 'promised', 'measured', 'verdict'), [verdict(bar, worst(at_few, at_many))])}")
     for fault in faults:
         say(f"FAULT: {fault}")
     return int(bool(faults))
 
 
-def described(found: Mapping[int, Mapping[str, tuple[float, float]]]) -> str:
-    """Return the table of medians by size, and the verdict."""
-    least, most = min(found), max(found)
-    names = list(found[least])
+Times = Mapping[str, tuple[float, float]]
+
+
+def described(fewest: int, count: int, at_few: Times, at_many: Times) -> str:
+    """Return the table of medians, the two sizes beside each other."""
     rows = [
-        (name, *(number(found[count][name][0]) for count in found), ratio(found[most][name][0], found[least][name][0]))
-        for name in names
+        (name, number(at_few[name][0]), number(at_many[name][0]), ratio(at_many[name][0], at_few[name][0]))
+        for name in at_few
     ]
-    headings = ("page, median ms", *(f"{count:,} rows" for count in found), "most by fewest")
-    worst = max(found[most][name][0] / found[least][name][0] for name in names)
-    bar = next(bar for bar in BARS if bar.key == KEY)
-    judged = table(("bar", "promised", "measured", "verdict"), [verdict(bar, worst)])
-    return f"{table(headings, rows)}\n\n{judged}"
+    return table(("page, median ms", f"{fewest:,} rows", f"{count:,} rows", "ratio"), rows)
+
+
+def worst(at_few: Times, at_many: Times) -> float:
+    """Return the greatest ratio of any page."""
+    return max(at_many[name][0] / at_few[name][0] for name in at_few)
 
 
 if __name__ == "__main__":

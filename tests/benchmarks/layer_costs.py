@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from statistics import mean, median
 
 import django
+import orjson
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ["RINGS"] = "false"  # the ring is measured by itself
@@ -24,18 +26,16 @@ from accounts.authentication import token_of  # noqa: E402
 from accounts.throttling import caller_with, counted  # noqa: E402
 from mlcore.engine import Engine, Success  # noqa: E402
 from predictions import dispatch, waiting  # noqa: E402
-from predictions.admission import admission  # noqa: E402
 from predictions.api.answering import version_asked  # noqa: E402
 from predictions.api.asking import asked  # noqa: E402
-from predictions.api.direct import rendered  # noqa: E402
 from predictions.api.parsing import parsed  # noqa: E402
 from predictions.api.representations import prediction_json  # noqa: E402
 from predictions.engines import engine_of_settings  # noqa: E402
 from predictions.intake import intake  # noqa: E402
-from predictions.models import Door, Prediction  # noqa: E402
+from predictions.models import Door  # noqa: E402
 from predictions.services.batch_run import timeout_seconds  # noqa: E402
 from predictions.services.prediction_claim import prediction_claim  # noqa: E402
-from predictions.services.prediction_create import Row, _order, checked  # noqa: E402
+from predictions.services.prediction_create import drafted  # noqa: E402
 from predictions.services.prediction_finish import Ending, prediction_finish  # noqa: E402
 
 TIMES = 200
@@ -87,7 +87,8 @@ class Trip:
         clock.time("claim", self.claimed)
         clock.time("run, the way to the runner and back", self.ran)
         clock.time("finish, with its commit", self.finished)
-        with waiting.post.waiter() as self.waiter:
+        self.over = threading.Event()
+        with waiting.post.waiter(self.over.set) as self.waiter:
             self.waiter.expect(self.order.ids)
             clock.time("announcement, until who waits is woken", self.woken)
         clock.time("answer", self.answered)
@@ -103,9 +104,8 @@ class Trip:
         """Read the body, find the version, check the inputs, and see whether there is room for them."""
         ask = asked(parsed(self.body), model=self.model)
         self.version = version_asked(self.user, model=ask.model, sha256="")
-        self.checked: list[Row] = checked(version=self.version, inputs=ask.inputs, many=ask.many)
-        admission.check(user_id=self.user.pk, rows=self.rows)
-        self.order = _order(user=self.user, version=self.version, rows=self.checked, door=Door.API, request_id="")
+        self.draft = drafted(user=self.user, version=self.version, inputs=ask.inputs, many=ask.many, door=Door.API)
+        self.order = self.draft.order
 
     def claimed(self) -> None:
         """Take what waits."""
@@ -129,19 +129,12 @@ class Trip:
     def woken(self) -> None:
         """Announce the end, and hear of it as a web process does."""
         dispatch.announce(reply_to=waiting.REPLY_TO, ids=self.order.ids)
-        assert self.waiter.over.wait(HEARS_SECONDS)
+        assert self.over.wait(HEARS_SECONDS)
 
     def answered(self) -> None:
         """Represent the predictions."""
-        documents = []
-        assert self.order.accepted_at
-        for row in self.checked:
-            prediction = Prediction(id=row.id, user=self.user, version=self.version, door=Door.API, input=row.values)
-            prediction.created_at = self.order.accepted_at
-            self.waiter.ended[row.id].tell(prediction)
-            prediction.live_status = prediction.status
-            documents.append(prediction_json(prediction, base="http://127.0.0.1"))
-        rendered({"results": documents}, status=201)
+        told = self.draft.told(self.waiter.ended)
+        orjson.dumps([prediction_json(each, base="http://127.0.0.1") for each in told], option=orjson.OPT_UTC_Z)
 
 
 def main(model: str, token: str, row: str, many: str) -> None:

@@ -121,9 +121,9 @@ class Stack:
         command[command.index("-n") + 1] = f"chaos{number}@%h"
         return self._program(f"worker-{number}", command, supervisor.CELERY_AS_ROOT | extra)
 
-    def web_program(self, *, application: str = "config.wsgi:application", **extra: str) -> Program:
+    def web_program(self, *, application: str = "config.asgi:application", **extra: str) -> Program:
         """Return the web server as `make serve` runs it. application: what it serves."""
-        command = [application if word == "config.wsgi:application" else word for word in almanac({}).web]
+        command = [application if word == "config.asgi:application" else word for word in almanac({}).web]
         command += ["--host", self.address.host, "--port", str(self.address.port)]
         return self._program("web", command, {"ALMANAC_DIE_WITH_PARENT": "1"} | extra)
 

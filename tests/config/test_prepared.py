@@ -39,6 +39,14 @@ def test_it_is_planned_once(tried: Prepared) -> None:
     assert is_known()
 
 
+def test_its_plan_is_made_once_however_short_the_arrays(tried: Prepared) -> None:
+    for number in range(10):
+        asked(tried, number)
+    with connection.cursor() as cursor:
+        cursor.execute("select generic_plans, custom_plans from pg_prepared_statements where name = 'tried'")
+        assert cursor.fetchone() == (10, 0)
+
+
 def test_another_connection_plans_its_own(tried: Prepared) -> None:
     asked(tried, 1)
     connection.close()

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
+
+OTHERS = """
+    select count(*) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"""
+
+
+def until_nobody_else_is_there() -> None:
+    """Return once this process's threads have given their connections back, and those are closed."""
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while True:
+            connection.close_pool()
+            cursor.execute(OTHERS)
+            if cursor.fetchone() == (0,):
+                return
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -24,4 +42,5 @@ def quiet_database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) ->
         connection.close()
         connection.close_pool()
         yield
+        until_nobody_else_is_there()
         connection.creation.destroy_test_db(before, verbosity=0)

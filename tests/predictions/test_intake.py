@@ -145,6 +145,7 @@ def test_nobody_waits_longer_than_its_time_and_the_next_is_accepted(
         assert time.monotonic() - began < 4
     assert intake.gathered == 0
     assert len(create()) == 1
+    assert Prediction.objects.count() == 1  # what was said not to be accepted was not, nor has it been since
 
 
 def test_in_a_transaction_rows_come_and_go_with_it(cast: Cast, create: Create) -> None:
