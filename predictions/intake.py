@@ -152,7 +152,7 @@ class Intake:
                     order.decided()
             if any(is_away(order.error) for order in group):
                 return
-            with suppress(DatabaseError, InterfaceError):
+            with suppress(DatabaseError, InterfaceError), deadline.within(settings.ACCEPT_SECONDS):
                 admission.count_again()
 
     def _next(self) -> list[Order]:

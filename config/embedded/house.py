@@ -22,7 +22,7 @@ def almanac(environ: Mapping[str, str]) -> House:
     Raises: CannotStart where a number in the environment is none.
     """
     workers = _number(environ, "WEB_WORKERS", default=2)
-    _number(environ, "WEB_THREADS", default=64)
+    _number(environ, "WEB_THREADS", default=64)  # which the web processes read themselves
     lanes = _number(environ, "WORKER_LANES", default=8)
     python = sys.executable
     return House(
