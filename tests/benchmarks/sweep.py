@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from config.embedded.parts import say
 from tests.benchmarks import wrk
-from tests.benchmarks.peers import BATCHING, MODEL_SERVERS, Peer, running
+from tests.benchmarks.peers import BATCHING, MODEL_SERVERS, Peer, PeerMissing, running
 from tests.benchmarks.report import Part, number, ratio, table
 from tests.benchmarks.trained import HEAVY, LIGHT, Trained
 from tests.benchmarks.wrk import Call, Load, require_right
@@ -36,9 +36,12 @@ def sweep(site: Site, models: Iterable[Trained], *, peers: Sequence[Peer], secon
                 with site.resting():
                     for peer in peers:
                         say(f"{trained.name}, round {turn + 1} of {rounds}: {peer.name}")
-                        with running(peer, trained, site=site) as call:
-                            warm(call, trained, seconds=seconds)
-                            found[peer.name].append(loads(call, seconds=seconds))
+                        try:
+                            with running(peer, trained, site=site) as call:
+                                warm(call, trained, seconds=seconds)
+                                found[peer.name].append(loads(call, seconds=seconds))
+                        except (PeerMissing, wrk.WrongAnswer) as error:  # the others are measured nevertheless
+                            part.faults.append(f"{trained.name}: {error}")
         middles = {name: _middle(each) for name, each in found.items()}
         part.text += f"\n\n### The {trained.name} model\n\n{described(middles)}"
         part.figures |= figures(middles, model=trained.name)

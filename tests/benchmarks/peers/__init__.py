@@ -97,6 +97,10 @@ MODEL_SERVERS = ("litserve", "bentoml", "mlserver", "mlflow", "ray")
 BATCHING = ("litserve", "bentoml", "mlserver", "ray")
 
 
+class PeerMissing(Exception):
+    """A peer could not be started; its own words say why."""
+
+
 def requirements(peer: Peer) -> Path:
     """Return the file that names what it needs."""
     return APPS / f"{peer.name}.txt"
@@ -140,7 +144,7 @@ def running(peer: Peer, trained: Trained, *, site: Site) -> Iterator[Call]:
             prepare = _command(peer.prepare, words, binaries)
             done = subprocess.run(prepare, cwd=APPS, env=environ, stdout=output, stderr=output, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"{peer.name} cannot be prepared: {log.read_text(errors='replace')[-2000:]}")
+            raise PeerMissing(f"{peer.name} cannot be prepared: {log.read_text(errors='replace')[-2000:]}")
     call = _call(peer, trained, url=f"http://127.0.0.1:{port}{peer.path}", folder=work)
     started: list[subprocess.Popen[bytes]] = []
     try:
@@ -209,7 +213,7 @@ def _wait_for(call: Call, process: subprocess.Popen[bytes], *, log: Path) -> Non
         with suppress(OSError), urllib.request.urlopen(request, timeout=30):  # not yet there, or not yet ready
             return
         time.sleep(0.25)
-    raise RuntimeError(f"{call.url} does not answer: {log.read_text(errors='replace')[-2000:]}")
+    raise PeerMissing(f"{call.url} does not answer: {log.read_text(errors='replace')[-2000:]}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
