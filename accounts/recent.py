@@ -28,16 +28,16 @@ class Recent(Generic[Found]):
         self._lock = threading.Lock()
         self._kept: dict[Hashable, tuple[float, Found]] = {}
         self._sought: set[Hashable] = set()
-        self._left_to: dict[Hashable, float] = {}  # whose age a caller of `kept` was told of, by the age
+        self._left_to: dict[Hashable, float] = {}  # what a caller of `kept` is to look up again, by its age
         self._cleared = 0
 
     def get(self, key: Hashable, look_up: Callable[[], Found | None]) -> Found | None:
         """Return what is kept, or what `look_up` finds; that there is nothing is not kept."""
         now = self._clock()
         with self._lock:
-            kept = self._usable(key, now=now)
-            if kept is not None:
-                return kept
+            kept = self._kept.get(key)
+            if kept and now - kept[0] < (USABLE_SECONDS if key in self._sought else FRESH_SECONDS):
+                return kept[1]
             self._sought.add(key)
             cleared = self._cleared
         try:
@@ -70,10 +70,6 @@ class Recent(Generic[Found]):
             self._cleared += 1
             self._kept.clear()
             self._left_to.clear()
-
-    def _usable(self, key: Hashable, *, now: float) -> Found | None:
-        since, found = self._kept.get(key, (-math.inf, None))
-        return found if now - since < (USABLE_SECONDS if key in self._sought else FRESH_SECONDS) else None
 
     def _keep(self, key: Hashable, found: Found, *, since: float, cleared: int) -> None:
         with self._lock:

@@ -14,10 +14,6 @@ class Inbox:
         self._settled: deque[asyncio.Future[bool]] = deque()
         self._is_called = False
 
-    def future(self) -> asyncio.Future[bool]:
-        """Return one to be settled."""
-        return self._loop.create_future()
-
     def settle(self, future: asyncio.Future[bool]) -> None:
         """Have who awaits a future go on. From any thread."""
         self._settled.append(future)

@@ -1,4 +1,4 @@
-"""How rows enter the ledger: what many threads accept at one time goes in with one statement and one commit.
+"""How rows enter the ledger: what many calls ask at one time goes in with one statement and one commit.
 
 Nobody waits on a timer. One thread inserts what is there at once; what comes meanwhile is gathered, and goes in with
 the next statement.

@@ -311,9 +311,8 @@ HOUSE = {
 }
 
 
-@pytest.fixture
-def version(db: None) -> ModelVersion:
-    """A version whose artifact is not there: for what happens before a worker is asked."""
+def house() -> ModelVersion:
+    """Register a version whose artifact is not there: for what happens before a worker is asked."""
     model = RegisteredModel.objects.create(owner="team", name=f"house-{secrets.token_hex(4)}", description="Prices.")
     manifest = Manifest("joblib", "0" * 64, 1, Schema.from_json(HOUSE))
     version = ModelVersion.objects.create(
@@ -321,3 +320,9 @@ def version(db: None) -> ModelVersion:
     )
     Alias.objects.create(model=model, name=CHAMPION, version=version)
     return version
+
+
+@pytest.fixture
+def version(db: None) -> ModelVersion:
+    """Such a version."""
+    return house()

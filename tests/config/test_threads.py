@@ -40,7 +40,7 @@ class Response:
 
 
 def answered(app: Callable[..., Response], scope: Facts, *messages: Message) -> list[Message]:
-    """Make one call; after its messages the caller hangs up, or waits where the last one says so."""
+    """Make one call, whose caller says so much and then waits."""
 
     async def main() -> list[Message]:
         sent: list[Message] = []
