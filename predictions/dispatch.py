@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from uuid import UUID
 
-import orjson
 import redis
 import structlog
 from django.conf import settings
@@ -21,6 +20,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from config.celery import app
 from config.rings import LANE_TASK
+from predictions.announcements import Ended, announcement
 from predictions.loops import forever
 
 log = structlog.get_logger(__name__)
@@ -222,9 +222,9 @@ def lane_ended(version_id: int) -> None:
     _publish(LANES_CHANNEL, str(version_id).encode())
 
 
-def announce(*, reply_to: int, ids: Iterable[UUID]) -> None:
-    """Tell a web process that predictions of its have ended. Unheard, it finds out by looking."""
-    _publish(reply_channel(reply_to), orjson.dumps([str(id) for id in ids]))
+def announce(*, reply_to: int, ended: Iterable[Ended]) -> None:
+    """Tell a web process how predictions of its have ended. Unheard, it finds out by looking."""
+    _publish(reply_channel(reply_to), announcement(ended))
 
 
 def _publish(channel: str, message: bytes) -> None:

@@ -10,11 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
-import orjson
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -22,8 +19,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from config.postgres.base import is_away
 from config.postgres.prepared import Prepared
 from predictions import dispatch
+from predictions.announcements import Ended, opened
 from predictions.loops import forever
-from predictions.models import Prediction
 
 log = structlog.get_logger(__name__)
 
@@ -39,25 +36,6 @@ READ = Prepared(
     from prediction where id = any(%(ids)s) and status <> 'starting'""",
     {"ids": "uuid[]"},
 )
-
-
-class Ended(NamedTuple):
-    """How a prediction has ended. output: JSON text."""
-
-    id: UUID
-    status: str
-    output: str | None
-    reason: str | None
-    error: str | None
-    started_at: datetime | None
-    completed_at: datetime
-    run_seconds: float | None
-
-    def tell(self, prediction: Prediction) -> None:
-        """Have a prediction say so; its output can be rendered, and is not read."""
-        for name in ("status", "reason", "error", "started_at", "completed_at", "run_seconds"):
-            setattr(prediction, name, getattr(self, name))
-        prediction.output = None if self.output is None else orjson.Fragment(self.output)
 
 
 class Waiter:
@@ -124,7 +102,9 @@ class Post:
             return
         with connection.cursor() as cursor:
             READ.execute(cursor, {"ids": awaited})
-            ended = [Ended(*facts) for facts in cursor.fetchall()]
+            self._tell([Ended(*facts) for facts in cursor.fetchall()])
+
+    def _tell(self, ended: Iterable[Ended]) -> None:
         with self._lock:
             for each in ended:
                 for waiter in self._waiters.get(each.id, ()):
@@ -158,8 +138,11 @@ class Post:
             if channel == dispatch.LANES_CHANNEL:
                 dispatch.bell.lane_ended(int(data))
             else:
-                self._look_at([UUID(text) for text in orjson.loads(data)])
-        except (ValueError, TypeError, AttributeError):
+                ended, unread = opened(data)
+                self._tell(ended)
+                if unread:
+                    self._look_at(unread)
+        except (ValueError, TypeError):
             log.warning("announcement_unreadable", size_bytes=len(data))
 
     def _look_at(self, ids: Iterable[UUID]) -> None:

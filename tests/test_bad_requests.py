@@ -100,6 +100,7 @@ JSON = {
     "a byte order mark": Bad(400, "JSON", b"\xef\xbb\xbf{}"),
     "a name twice": Bad(400, "“input” stands twice", b'{"input": {}, "input": {}}'),
     "a name twice, deep": Bad(400, "“c” stands twice", b'{"input": {"b": {"c": 1, "c": 2}}}'),
+    "a name twice, beside a colon": Bad(400, "“a” stands twice", b'{"input": {"a": "1:2", "a": 2}}'),
     "a name twice, escaped": Bad(400, "“a” stands twice", b'{"input": {"a": 1, "\\u0061": 2}}'),
     "a comma too many": Bad(400, "JSON", b'{"input": {},}'),
     "single quotes": Bad(400, "JSON", b"{'input': {}}"),

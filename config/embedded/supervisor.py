@@ -19,6 +19,7 @@ from config.embedded.folders import Home
 from config.embedded.house import House, almanac
 from config.embedded.parts import ROOT, Part, Program, run, say
 from config.embedded.ports import Address
+from config.embedded.slices import take_long_slices
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TICK_SECONDS = 0.1
@@ -51,6 +52,7 @@ def serve(house: House) -> NoReturn:
     Raises: CannotStart, or Stopped where all is well.
     """
     databases.given(os.environ)
+    take_long_slices()
     with (
         folders.held(home_path()) as home,
         ports.reserved(os.environ) as address,

@@ -54,13 +54,20 @@ def parsed(body: bytes) -> Any:
     Raises: ParseError.
     """
     try:
-        _TWICE.decode(body.decode())  # first, so that what it makes is gone before there is another copy
         document = orjson.loads(body)
+        if body.count(b":") != _names(document):  # orjson silently takes the last of two equal names
+            _TWICE.decode(body.decode())
         if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(document):
             raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     except (ValueError, RecursionError) as error:
         raise ParseError(f"The body is not valid JSON: {str(error) or 'it is nested too deeply'}.") from None
     return document
+
+
+def _names(document: Any) -> int:
+    if isinstance(document, dict):
+        return len(document) + sum(map(_names, document.values()))
+    return sum(map(_names, document)) if isinstance(document, list) else 0
 
 
 def _is_deep(document: Any) -> bool:
@@ -74,7 +81,6 @@ def _is_deep(document: Any) -> bool:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:
-    """orjson silently takes the last of two equal keys, so a second look is due: some 5 µs for thirty fields."""
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)

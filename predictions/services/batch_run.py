@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from config.postgres.base import is_away
 from mlcore.engine import Engine, Failure, Success
 from predictions import dispatch, metrics
+from predictions.announcements import Ended
 from predictions.models import Door, ModelVersion
 from predictions.services.prediction_claim import Batch, Claimed
 from predictions.services.prediction_finish import Ending, prediction_finish
@@ -69,47 +70,44 @@ def batch_run(*, batch: Batch, version: ModelVersion, engine: Engine, stop: thre
 
 
 def _finish(batch: Batch, version: ModelVersion, endings: list[Ending], run_seconds: float) -> None:
+    jobs = {job.id: job for job in batch.jobs}
     finished = _finished(batch, endings, run_seconds)
-    replies: dict[int, list[UUID]] = defaultdict(list)
-    for job in batch.jobs:
-        if job.id in finished:
-            replies[job.reply_to].append(job.id)
-    for reply_to, ids in replies.items():
-        dispatch.announce(reply_to=reply_to, ids=ids)
-    _note(batch, version, endings, run_seconds, finished)
+    replies: dict[int, list[Ended]] = defaultdict(list)
+    for ended in finished:
+        replies[jobs[ended.id].reply_to].append(ended)
+    for reply_to, told in replies.items():
+        dispatch.announce(reply_to=reply_to, ended=told)
+    _note(jobs, version, finished, run_seconds)
+    for id in {ending.id for ending in endings} - {ended.id for ended in finished}:
+        log.warning("answer_dropped", **_fields(jobs[id], version))
 
 
-def _note(
-    batch: Batch, version: ModelVersion, endings: list[Ending], run_seconds: float, finished: dict[UUID, float]
-) -> None:
+def _note(jobs: dict[UUID, Claimed], version: ModelVersion, finished: list[Ended], run_seconds: float) -> None:
     """Count and log what has ended: who waits for it has been told."""
     model = version.model.full_name
-    claim_seconds, answer_seconds = (
-        metrics.claim_seconds.labels(model=model),
-        metrics.answer_seconds.labels(model=model),
-    )
+    claim_seconds = metrics.claim_seconds.labels(model=model)
+    answer_seconds = metrics.answer_seconds.labels(model=model)
     metrics.run_seconds.labels(model=model).observe(run_seconds)
-    metrics.batch_rows.labels(model=model).observe(len(batch.jobs))
-    jobs = {job.id: job for job in batch.jobs}
-    for ending in endings:
-        job = jobs[ending.id]
-        fields = {"prediction_id": str(job.id), "request_id": job.request_id, "model": model}
-        if job.id not in finished:
-            log.warning("answer_dropped", **fields)
-            continue
+    metrics.batch_rows.labels(model=model).observe(len(jobs))
+    alike: Counter[tuple[int, str, str]] = Counter()
+    for ended in finished:
+        job = jobs[ended.id]
         claim_seconds.observe(job.waited_seconds)
-        answer_seconds.observe(finished[job.id])
+        answer_seconds.observe(job.waited_seconds + ended.seconds)
+        alike[job.door, ended.status, ended.reason or ""] += 1
+        fields = _fields(job, version)
+        log.info("prediction_ended", **fields, status=ended.status, reason=ended.reason, attempts=job.attempts)
+    for (door, status, reason), count in alike.items():
         metrics.ended.labels(
-            model=model,
-            version=str(version.number),
-            door=Door(job.door).label,
-            status=ending.status,
-            reason=ending.reason or "",
-        ).inc()
-        log.info("prediction_ended", **fields, status=ending.status, reason=ending.reason, attempts=job.attempts)
+            model=model, version=str(version.number), door=Door(door).label, status=status, reason=reason
+        ).inc(count)
 
 
-def _finished(batch: Batch, endings: list[Ending], run_seconds: float) -> dict[UUID, float]:
+def _fields(job: Claimed, version: ModelVersion) -> dict[str, str]:
+    return {"prediction_id": str(job.id), "request_id": job.request_id, "model": version.model.full_name}
+
+
+def _finished(batch: Batch, endings: list[Ending], run_seconds: float) -> list[Ended]:
     """End the predictions; where the database is away, again and again: the token makes it safe to repeat."""
     deadline = time.monotonic() + FINISH_SECONDS
     while True:

@@ -16,13 +16,14 @@ from accounts.models import User
 from config.postgres.base import is_away
 from mlcore.fields import FieldError
 from predictions.admission import admission
+from predictions.announcements import Ended
 from predictions.errors import InvalidInput, KeyBusy, VersionWithdrawn
 from predictions.intake import Order, intake
 from predictions.models import Door, ModelVersion, Prediction
 from predictions.models.ids import uuid7
 from predictions.services.prediction_recall import Once, prediction_recall
 from predictions.turns import Turns
-from predictions.waiting import Ended, Waiter
+from predictions.waiting import Waiter
 
 log = structlog.get_logger(__name__)
 keys = Turns()
@@ -134,7 +135,7 @@ class Draft:
             assert self.order.accepted_at is not None
             prediction.created_at = self.order.accepted_at
             if row.id in ended:
-                ended[row.id].tell(prediction)
+                _tell(ended[row.id], prediction)
             prediction.live_status = prediction.status  # type: ignore[attr-defined]
             predictions.append(prediction)
         return predictions
@@ -228,6 +229,13 @@ def _take_key(user: User, once: Once, order: Order) -> list[UUID] | None:
         if cursor.fetchone():
             return None
     return prediction_recall(user=user, once=once)
+
+
+def _tell(ended: Ended, prediction: Prediction) -> None:
+    """Have a prediction say how it ended; its output can be rendered, and is not read."""
+    for name in ("status", "reason", "error", "started_at", "completed_at", "run_seconds"):
+        setattr(prediction, name, getattr(ended, name))
+    prediction.output = None if ended.output is None else orjson.Fragment(ended.output)
 
 
 def _json(value: object) -> str:

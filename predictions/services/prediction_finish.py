@@ -11,6 +11,7 @@ import orjson
 from django.db import connection
 
 from config.postgres.prepared import Prepared
+from predictions.announcements import Ended
 from predictions.services.prediction_claim import PLAN
 
 FINISH = Prepared(
@@ -29,7 +30,7 @@ FINISH = Prepared(
             run_seconds = %(run_seconds)s
         from held join given using (id)
         where prediction.id = held.id and prediction.status = 'starting'
-        returning prediction.id, extract(epoch from prediction.completed_at - prediction.created_at)::float)
+        returning prediction.id, prediction.started_at, prediction.completed_at)
     select * from ended""",
     {"token": "uuid", "ids": "uuid[]", "run_seconds": "float8"}
     | dict.fromkeys(("statuses", "outputs", "reasons", "errors", "tracebacks"), "text[]"),
@@ -52,13 +53,14 @@ class Ending:
         return "failed" if self.reason else "succeeded"
 
 
-def prediction_finish(*, token: UUID, endings: Sequence[Ending], run_seconds: float | None) -> dict[UUID, float]:
-    """End the predictions whose jobs still bear the token; return the seconds each took since it was accepted."""
+def prediction_finish(*, token: UUID, endings: Sequence[Ending], run_seconds: float | None) -> list[Ended]:
+    """End the predictions whose jobs still bear the token; return how they ended, as is committed now."""
+    outputs = [None if ending.output is None else orjson.dumps(ending.output).decode() for ending in endings]
     parameters = {
         "token": str(token),
         "ids": [str(ending.id) for ending in endings],
         "statuses": [ending.status for ending in endings],
-        "outputs": [None if ending.output is None else orjson.dumps(ending.output).decode() for ending in endings],
+        "outputs": outputs,
         "reasons": [ending.reason for ending in endings],
         "errors": [_text(ending.error) for ending in endings],
         "tracebacks": [_text(ending.traceback) for ending in endings],
@@ -66,7 +68,12 @@ def prediction_finish(*, token: UUID, endings: Sequence[Ending], run_seconds: fl
     }
     with connection.cursor() as cursor:
         FINISH.execute(cursor, parameters, before=PLAN)
-        return dict(cursor.fetchall())
+        times = {id: (started_at, completed_at) for id, started_at, completed_at in cursor.fetchall()}
+    return [
+        Ended(ending.id, ending.status, output, ending.reason, _text(ending.error), *times[ending.id], run_seconds)
+        for ending, output in zip(endings, outputs, strict=True)
+        if ending.id in times
+    ]
 
 
 def _text(message: str | None) -> str | None:

@@ -124,11 +124,12 @@ class Trip:
         """End the predictions."""
         jobs = zip(self.batch.jobs, self.outputs, strict=True)
         endings = [Ending(job.id, output=output) for job, output in jobs]
-        assert len(prediction_finish(token=self.batch.token, endings=endings, run_seconds=0.001)) == self.rows
+        self.ended = prediction_finish(token=self.batch.token, endings=endings, run_seconds=0.001)
+        assert len(self.ended) == self.rows
 
     def woken(self) -> None:
         """Announce the end, and hear of it as a web process does."""
-        dispatch.announce(reply_to=waiting.REPLY_TO, ids=self.order.ids)
+        dispatch.announce(reply_to=waiting.REPLY_TO, ended=self.ended)
         assert self.over.wait(HEARS_SECONDS)
 
     def answered(self) -> None:

@@ -130,8 +130,8 @@ class Race:
         """All of a batch, or all but the first."""
         batch, value, fails = self.batch(act), next(self.values), act.row % 3 == 2
         endings = [ending(job.id, "model_error" if fails else None, value) for job in batch.jobs[act.row % 2 :]]
-        for id in prediction_finish(token=batch.token, endings=endings, run_seconds=0.1):
-            self.ended.append((id, *(("failed", None) if fails else ("succeeded", value))))
+        for ended in prediction_finish(token=batch.token, endings=endings, run_seconds=0.1):
+            self.ended.append((ended.id, *(("failed", None) if fails else ("succeeded", value))))
 
     def hand_back(self, act: Act) -> None:
         """All that failed together, or was not begun."""

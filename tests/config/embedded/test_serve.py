@@ -24,6 +24,7 @@ def test_it_works(start: Start, somebody: list[str], own_home: Path) -> None:
     family = run.family()
     for word in ("postgres", "valkey", "granian", "celery"):
         assert any(word in each.command for each in family)
+        assert os.sched_getscheduler(run.member(word)) == os.SCHED_BATCH
 
     run.process.kill()
     run.leaves_nothing(family, seconds=2)
@@ -110,3 +111,8 @@ def test_given_databases_are_used(start: Start, own_home: Path) -> None:
     assert run.asked("POST")
     assert not any("postgres" in each.command or "valkey" in each.command for each in run.family())
     assert not list(own_home.glob("pg*"))
+
+
+def test_a_policy_that_somebody_chose_stays(start: Start) -> None:
+    run = start(["chrt", "--idle", "0", *SERVE]).says(READY)
+    assert os.sched_getscheduler(run.member("granian")) == os.SCHED_IDLE

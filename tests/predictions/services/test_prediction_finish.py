@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+import orjson
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -26,7 +27,8 @@ def test_it_works(alice: User, ask: Ask, claim: Claim) -> None:
         Ending(good.pk, output={"value": 1e5}),
         Ending(bad.pk, reason="model_error", error="no", traceback="t"),
     ]
-    assert set(prediction_finish(token=batch.token, endings=endings, run_seconds=0.5)) == {good.pk, bad.pk}
+    told = {ended.id: ended for ended in prediction_finish(token=batch.token, endings=endings, run_seconds=0.5)}
+    assert set(told) == {good.pk, bad.pk}
     good.refresh_from_db()
     bad.refresh_from_db()
     assert (good.status, good.output, good.reason, good.attempts) == ("succeeded", {"value": 1e5}, None, 1)
@@ -40,6 +42,14 @@ def test_it_works(alice: User, ask: Ask, claim: Claim) -> None:
         "t",
     )
     assert not Job.objects.exists()
+    for ended, kept in ((told[good.pk], good), (told[bad.pk], bad)):
+        assert (ended.status, ended.reason, ended.error) == (kept.status, kept.reason, kept.error)
+        assert (ended.started_at, ended.completed_at, ended.run_seconds) == (
+            kept.started_at,
+            kept.completed_at,
+            kept.run_seconds,
+        )
+        assert (orjson.loads(ended.output) if ended.output else None) == kept.output
 
 
 def test_the_answer_of_who_lost_the_job_is_dropped(alice: User, ask: Ask, claim: Claim) -> None:
