@@ -54,7 +54,7 @@ class Ending:
 
 
 def prediction_finish(*, token: UUID, endings: Sequence[Ending], run_seconds: float | None) -> list[Ended]:
-    """End the predictions whose jobs still bear the token; return how they ended, as is committed now."""
+    """End the predictions whose jobs still bear the token; return how they ended."""
     outputs = [None if ending.output is None else orjson.dumps(ending.output).decode() for ending in endings]
     parameters = {
         "token": str(token),
