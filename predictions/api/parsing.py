@@ -55,10 +55,10 @@ def parsed(body: bytes) -> Any:
     """
     try:
         document = orjson.loads(body)
-        if body.count(b":") != _names(document):  # orjson silently takes the last of two equal names
-            _TWICE.decode(body.decode())
         if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deep(document):
             raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+        if body.count(b":") != _names(document):  # orjson silently takes the last of two equal names
+            _TWICE.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise ParseError(f"The body is not valid JSON: {str(error) or 'it is nested too deeply'}.") from None
     return document
