@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -165,6 +166,10 @@ class Engine:
         if isinstance(outcome, Failure) and rows.count > 1:
             return replace(outcome, shared=outcome.shared or not says_nothing_of_rows(outcome.reason))
         return outcome
+
+    def undisturbed(self) -> AbstractContextManager[None]:
+        """For the time of long work, as a file's, and a while after: no spare is started. Those there are serve."""
+        return self._spares.withheld()
 
     def _outcomes(self, manifest: Manifest, call: _Call, *, patient: bool = False) -> list[Outcome]:
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from mlcore.errors import EngineError
 from mlcore.runner_process import RunnerProcess
 
+COLLECTING_SECONDS = 30.0  # after long work, for who then puts its answers together
 USED = "used"  # among the formats to keep spares of: each that a version has been loaded of
 
 # Starts one for a format, and returns it once it has the libraries; None where there is no room. The event stops that.
@@ -47,7 +48,7 @@ class Spares:
         self._follows = USED in formats
         self._formats = set(formats) - {USED}
         self._ready: dict[str, Spare] = {}
-        self._loads = 0  # under way
+        self._pressing = 0  # loads under way, and long work
         self._due = bool(self._formats)
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -60,7 +61,7 @@ class Spares:
         A version that may hold little gets none: it could lack what a spare has imported for others.
         """
         with self._lock:
-            self._loads += 1
+            self._pressing += 1
             if self._follows:
                 self._formats.add(format)
             found = self._ready.get(format)
@@ -72,15 +73,27 @@ class Spares:
             yield runner
         finally:
             with self._lock:
-                self._loads -= 1
+                self._pressing -= 1
                 self._due = True
 
+    @contextmanager
+    def withheld(self) -> Iterator[None]:
+        """For the time of long work, and while its answers are collected, start none: it wants all there is."""
+        with self._lock:
+            self._pressing += 1
+        try:
+            yield
+        finally:
+            collected = threading.Timer(COLLECTING_SECONDS, self._release)
+            collected.daemon = True
+            collected.start()
+
     def replenish(self) -> None:
-        """Start what is missing, in the background, if a load is over and no other under way."""
+        """Start what is missing, in the background, if a load is over and nothing more pressing is under way."""
         if not self._due:
             return
         with self._lock, suppress(RuntimeError):  # no thread is to be had
-            if not self._loads and not self._closing.is_set():
+            if not self._pressing and not self._closing.is_set():
                 self._due = False
                 self._starter.submit(self._fill)
 
@@ -113,6 +126,11 @@ class Spares:
             spares, self._ready = list(self._ready.values()), {}
         for spare in spares:
             spare.vacate()
+
+    def _release(self) -> None:
+        with self._lock:
+            self._pressing -= 1
+        self.replenish()
 
     def _usable(self, spare: Spare | None) -> RunnerProcess | None:
         if spare is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -161,11 +161,13 @@ class Lanes:
     def _work(self, key: Key) -> bool:
         """Work in a lane that is reserved until nothing waits, and end it; False where an error ended it."""
         version_id, lane, _ = key
-        drain = self._drain if lane == Lane.LIVE else partial(self._drain_batches, pace=Pace())
+        is_live = lane == Lane.LIVE
+        drain = self._drain if is_live else partial(self._drain_batches, pace=Pace())
         try:
-            drain(version_id)
-            while self._goes_on(key):
+            with nullcontext() if is_live else self.engine.undisturbed():
                 drain(version_id)
+                while self._goes_on(key):
+                    drain(version_id)
         except Exception as error:
             log_error(error, version_id=version_id)
             self._end(key)

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mlcore import spares
 from mlcore.artifacts import ArtifactStore
 from mlcore.engine import Engine, Waiting
 from mlcore.processes import descendants
@@ -99,6 +101,17 @@ def test_of_a_format_once_it_was_used(
         assert pid_of(engine, other) == spare.pid
         assert {"PATH", "OMP_NUM_THREADS", "cwd=/"} <= set(told.message.split())
         assert "SECRET_KEY" not in told.message
+
+
+def test_none_beside_long_work(store: ArtifactStore, register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spares, "COLLECTING_SECONDS", 1.0)
+    with Engine(store, spares=["used"]) as engine:
+        with engine.undisturbed():
+            ask(engine, register(Doubles()), LUCKY)
+            ask(engine, register(Doubles("other")), LUCKY)
+            over = time.clock_gettime(time.CLOCK_BOOTTIME)
+        started_ticks = int(Path(f"/proc/{spare_of(engine).pid}/stat").read_text().rpartition(")")[2].split()[19])
+        assert started_ticks / os.sysconf("SC_CLK_TCK") > over + 1.0 - 0.02
 
 
 def test_its_limit_is_the_versions(keeping: Engine, register: Register) -> None:
