@@ -6,6 +6,7 @@ is over, so as not to take the processors from it, and it is the first to go whe
 
 import site
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -84,9 +85,8 @@ class Spares:
         try:
             yield
         finally:
-            collected = threading.Timer(COLLECTING_SECONDS, self._release)
-            collected.daemon = True
-            collected.start()
+            with suppress(RuntimeError):  # it is closed, or no thread is to be had yet
+                self._starter.submit(self._release, time.monotonic() + COLLECTING_SECONDS)
 
     def replenish(self) -> None:
         """Start what is missing, in the background, if a load is over and nothing more pressing is under way."""
@@ -127,7 +127,8 @@ class Spares:
         for spare in spares:
             spare.vacate()
 
-    def _release(self) -> None:
+    def _release(self, at: float) -> None:
+        self._closing.wait(max(at - time.monotonic(), 0.0))
         with self._lock:
             self._pressing -= 1
         self.replenish()
