@@ -168,7 +168,7 @@ class Engine:
         return outcome
 
     def undisturbed(self) -> AbstractContextManager[None]:
-        """For the time of long work, as a file's, and a while after: no spare is started. Those there are serve."""
+        """For the time of long work, as of a file's part, and a while after: start no spare. Those there are serve."""
         return self._spares.withheld()
 
     def _outcomes(self, manifest: Manifest, call: _Call, *, patient: bool = False) -> list[Outcome]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -161,13 +161,11 @@ class Lanes:
     def _work(self, key: Key) -> bool:
         """Work in a lane that is reserved until nothing waits, and end it; False where an error ended it."""
         version_id, lane, _ = key
-        is_live = lane == Lane.LIVE
-        drain = self._drain if is_live else partial(self._drain_batches, pace=Pace())
+        drain = self._drain if lane == Lane.LIVE else partial(self._drain_batches, pace=Pace())
         try:
-            with nullcontext() if is_live else self.engine.undisturbed():
+            drain(version_id)
+            while self._goes_on(key):
                 drain(version_id)
-                while self._goes_on(key):
-                    drain(version_id)
         except Exception as error:
             log_error(error, version_id=version_id)
             self._end(key)
@@ -197,7 +195,7 @@ class Lanes:
         while version and not self._stopping.is_set():
             claim = self._claim_part(version, after_user=after_user) or self._claim_part(version, solo=True)
             if claim:
-                with self._holding(claim) as stop:
+                with self._holding(claim) as stop, self.engine.undisturbed():
                     part_run(claim=claim, version=version, engine=self.engine, pace=pace, stop=stop)
             elif after_user == 0:
                 return
