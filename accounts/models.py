@@ -97,8 +97,8 @@ class ApiToken(models.Model):
 
     @staticmethod
     def new_secret() -> str:
-        """Return a fresh secret."""
-        return TOKEN_PREFIX + secrets.token_urlsafe(32)
+        """Return a fresh secret. Its end names it at a prompt, so that it has no dash, which would begin an option."""
+        return TOKEN_PREFIX + secrets.token_hex(32)
 
 
 class AuditEntry(models.Model):

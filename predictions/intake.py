@@ -21,7 +21,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.backends.utils import CursorWrapper as Cursor
 
 from config.postgres import deadline
-from config.postgres.base import WAIT_SECONDS, is_away
+from config.postgres.base import is_away
 from config.postgres.prepared import Prepared
 from predictions import dispatch, waiting
 from predictions.admission import admission
@@ -107,7 +107,7 @@ class Intake:
         order.decided = decided.set
         connection.close()  # for the thread that inserts to have one
         self.take(order)
-        with deadline.spending(WAIT_SECONDS) as allowed:
+        with deadline.spending(settings.ACCEPT_SECONDS) as allowed:
             decided.wait(allowed)
         self.result(order)
 
@@ -123,8 +123,9 @@ class Intake:
             self._changed.notify()
 
     def result(self, order: Order) -> datetime:
-        """Return when an order was accepted; one that is not decided by now is given up, and not committed any more.
+        """Return when an order was accepted; one that is not decided by now is given up.
 
+        What is given up is not committed any more, unless its commit is under way: that may still succeed.
         Raises: what the database says of these rows, or of itself; OperationalError where the time was not enough.
         """
         with self._changed:

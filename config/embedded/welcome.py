@@ -21,7 +21,7 @@ def account(home: Home) -> Mapping[str, str]:
     fresh = {
         "username": "admin",
         "password": secrets.token_urlsafe(12),
-        "token": f"alm_{secrets.token_urlsafe(32)}",
+        "token": f"alm_{secrets.token_hex(32)}",
     }
     kept = folders.private_text(home.path / "credentials.json", default=json.dumps(fresh, indent=2))
     read: dict[str, str] = json.loads(kept)

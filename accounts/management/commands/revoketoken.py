@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Name the options."""
         parser.add_argument("user", help="username")
-        parser.add_argument("token", help="the token's name, or its last four characters")
+        parser.add_argument("token", help="the token's name, or its last four characters (after -- if a dash is first)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Revoke the one token meant."""

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.models import ApiToken, AuditEntry, User
+from accounts.services.token_create import token_create
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +77,13 @@ def test_revoke_by_name_and_by_last_four(alice: User) -> None:
     run("revoketoken", alice.username, laptop.last_four)
     assert not ApiToken.objects.get(user=alice, name="laptop").is_usable
     assert AuditEntry.objects.filter(action="token_revoke", detail__owner=alice.username).count() == 2
+
+
+def test_the_end_of_a_secret_is_no_option(alice: User) -> None:
+    assert all(ApiToken.new_secret()[-4:].isalnum() for _ in range(200))
+    token_create(user=alice, name="older", secret="alm_an-older-one-ends-in-dash-ash")
+    run("revoketoken", alice.username, "--", "-ash")
+    assert not ApiToken.objects.get(user=alice).is_usable
 
 
 def test_revoke_refuses_what_is_unclear(alice: User, bob: User) -> None:
