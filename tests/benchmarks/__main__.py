@@ -20,14 +20,16 @@ from tests.benchmarks.history import history
 from tests.benchmarks.layers import layers
 from tests.benchmarks.memory import memory
 from tests.benchmarks.peers import PEERS, environment, pinned
+from tests.benchmarks.pruning import pruning
 from tests.benchmarks.report import Part, verdicts
 from tests.benchmarks.site import Site
 from tests.benchmarks.sweep import sweep
 from tests.benchmarks.trained import LIGHT, Trained, trained
 
-# In this order: memory looks at processes that have done nothing, history at a ledger with little else in it.
-PARTS = ("memory", "history", "layers", "cold", "batch", "sweep")
-WITH_WRK = {"memory", "layers", "sweep"}
+# In this order: memory looks at processes that have done nothing, history at a ledger with little else in it, and what
+# is left of a pruning is cleared away for a while.
+PARTS = ("memory", "history", "layers", "cold", "batch", "sweep", "pruning")
+WITH_WRK = {"memory", "layers", "sweep", "pruning"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -119,6 +121,7 @@ PART_OF: dict[str, Measure] = {
         seconds=given.seconds,
         rounds=given.rounds,
     ),
+    "pruning": lambda site, models, given: pruning(site, models[LIGHT], seconds=given.seconds, rounds=given.rounds),
 }
 
 if __name__ == "__main__":
