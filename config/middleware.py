@@ -70,7 +70,7 @@ class SafeHeaders:
 
 
 class Refusals:
-    """Answer 503 with Retry-After where the database is away; nothing was accepted that was not being committed."""
+    """Answer 503 with Retry-After where the database is away; nothing was accepted, unless it was being committed."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -26,8 +26,8 @@ from tests.benchmarks.site import Site
 from tests.benchmarks.sweep import sweep
 from tests.benchmarks.trained import LIGHT, Trained, trained
 
-# In this order: memory looks at processes that have done nothing, history at a ledger with little else in it, and what
-# is left of a pruning is cleared away for a while.
+# In this order: memory looks at processes that have done nothing, history at a ledger with little else in it, and
+# pruning leaves dead rows, which PostgreSQL clears away for a while.
 PARTS = ("memory", "history", "layers", "cold", "batch", "sweep", "pruning")
 WITH_WRK = {"memory", "layers", "sweep", "pruning"}
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tests.benchmarks import wrk
@@ -38,13 +39,13 @@ def pruning(site: Site, trained: Trained, *, seconds: int, rounds: int) -> Part:
     faults = []
     for _ in range(rounds):
         alone.append(wrk.load(call, connections=CONNECTIONS, seconds=seconds))
-        with pruned(site, model):
+        with pruned(site, model) as process:
             before, began = stored(site, model), time.monotonic()
             beside.append(wrk.load(call, connections=CONNECTIONS, seconds=seconds))
-            took, after = time.monotonic() - began, stored(site, model)
-            rates.append((before - after) / took)
-        if after == 0:
-            faults.append("pruning: it had nothing left to delete: load it for fewer seconds")
+            took, is_over = time.monotonic() - began, process.poll() is not None
+            rates.append((before - stored(site, model)) / took)
+        if is_over:
+            faults.append("pruning: it ended before the load did: load for fewer seconds, or see whether it fails")
     middles = {"without": wrk.middle(alone), "while it deletes": wrk.middle(beside)}
     bad = sum(load.bad for load in middles.values())
     if bad:
@@ -53,13 +54,13 @@ def pruning(site: Site, trained: Trained, *, seconds: int, rounds: int) -> Part:
     rows = [(name, *map(number, each)) for name, each in figures.items()]
     rows.append(("ratio", *(ratio(after, before) for before, after in zip(*figures.values(), strict=True))))
     text = table((f"{CONNECTIONS} connections", "requests/s", "p50 ms", "p99 ms"), rows)
-    text += f"\n\n{number(sorted(rates)[len(rates) // 2])} predictions a second were deleted."
+    text += f"\n\n{number(median(rates))} predictions a second were deleted."
     return Part("Pruning beside a load", text, faults=faults)
 
 
 @contextmanager
-def pruned(site: Site, model: str) -> Iterator[None]:
-    """Have a model's old predictions deleted for as long as the block lasts, from the first one on."""
+def pruned(site: Site, model: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a model's old predictions deleted from before the block to its end; yield the process that does it."""
     before = stored(site, model)
     words = ["manage.py", "prunepredictions", "--model", model, "--days", str(KEPT_DAYS)]
     process = subprocess.Popen(
@@ -67,7 +68,7 @@ def pruned(site: Site, model: str) -> Iterator[None]:
     )
     try:
         site.until(lambda: stored(site, model) < before, what="the first deletion", seconds=BEGIN_SECONDS)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
@@ -75,12 +76,4 @@ def pruned(site: Site, model: str) -> Iterator[None]:
 
 def stored(site: Site, model: str) -> int:
     """Return how many predictions of a model are old enough to go."""
-    return int(
-        site.sql(
-            "select count(*) from prediction join predictions_modelversion v on v.id = version_id"
-            " join predictions_registeredmodel m on m.id = v.model_id"
-            " where m.owner || '/' || m.name = %s and prediction.created_at < now() - make_interval(days => %s)",
-            model,
-            KEPT_DAYS,
-        )[0][0]
-    )
+    return site.count(model, f"created_at < now() - make_interval(days => {KEPT_DAYS})")

@@ -50,16 +50,16 @@ class Site(Stack):
     def succeeded(self, model: str) -> int:
         """Wait until nothing waits, and return how many predictions of a model are in the ledger, well ended."""
         self.until(lambda: not self.sql("select exists (select from job)")[0][0], what="the queue to empty")
+        return self.count(model, "status = 'succeeded'")
+
+    def count(self, model: str, condition: str) -> int:
+        """Return how many predictions of a model are in the ledger. condition: SQL of its columns."""
         owner, _, name = model.partition("/")
-        return int(
-            self.sql(
-                "select count(*) from prediction join predictions_modelversion v on v.id = version_id"
-                " join predictions_registeredmodel m on m.id = v.model_id"
-                " where status = 'succeeded' and m.owner = %s and m.name = %s",
-                owner,
-                name,
-            )[0][0]
+        counted = (
+            "select count(*) from prediction where version_id in (select v.id from predictions_modelversion v"
+            " join predictions_registeredmodel m on m.id = v.model_id where m.owner = %s and m.name = %s)"
         )
+        return int(self.sql(f"{counted} and {condition}", owner, name)[0][0])
 
     def restart_workers(self) -> None:
         """Have workers that have loaded no model."""
